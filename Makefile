@@ -1,0 +1,42 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Python 3.11 or newer is enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+export DAGSTER_DISABLE_TELEMETRY = 1
+
+.PHONY: help demo ui test check lock clean
+
+help: ## what can be made
+	@grep -E '^[a-z]+:.*##' Makefile | sed -e 's/:.*##/\t/' | expand -t 10
+
+demo: $(INSTALLED) ## start the sandbox, run the pipeline, show what happened
+	@$(BIN)/coupon-pipeline demo
+
+ui: $(INSTALLED) ## the sandbox and Dagster's pages at http://127.0.0.1:3000
+	@$(BIN)/coupon-pipeline sandbox --state .coupon_pipeline/sandbox.sqlite --beside $(BIN)/dagster dev
+
+test: $(INSTALLED) ## all tests, in parallel and random order
+	@$(BIN)/python -m pytest -n auto
+
+check: $(INSTALLED) ## format, lint, types, direction of imports
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+lock: ## resolve requirements.lock again (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-strip-extras --exclude-newer "48 hours" \
+	  --custom-compile-command "make lock" --output-file requirements.lock
+
+clean: ## remove the environment and what runs have left
+	rm -rf $(VENV) .dagster .coupon_pipeline
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	@echo "Installing from requirements.lock into $(VENV) (about a minute the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $(INSTALLED)

@@ -1,0 +1,1 @@
+"""Coupons signed in Salesforce CPQ become exactly those discounts in Stripe, once."""

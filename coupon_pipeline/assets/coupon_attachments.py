@@ -1,0 +1,234 @@
+"""Discounts on the subscriptions and items that the orders became."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import dagster as dg
+
+from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out, is_outage
+from coupon_pipeline.assets.decision_book import DecisionBook, Situation
+from coupon_pipeline.assets.partitions import activation_days
+from coupon_pipeline.assets.reporting import record_stage, run_of
+from coupon_pipeline.assets.resources import RunOptions
+from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.assets.stripe_coupons import pin_account, stripe_coupons
+from coupon_pipeline.domain.attachments import ScheduleUpdate, TargetPlan
+from coupon_pipeline.domain.plan import is_attachable, is_settled
+from coupon_pipeline.domain.problems import Blocked
+from coupon_pipeline.domain.schedules import plan_target
+from coupon_pipeline.domain.targets import (
+    ScheduleState,
+    TargetPolicy,
+    TargetState,
+    WantedAttachment,
+)
+from coupon_pipeline.ledger import Ledger, decisions, source
+from coupon_pipeline.ledger.problems import note_problems
+from coupon_pipeline.ledger.writes import settle_intents
+from coupon_pipeline.settings import Settings
+from coupon_pipeline.stripe_api import Answer, Job, StripeEdge
+from coupon_pipeline.stripe_api.targets import read_target
+
+STAGE = "coupon_attachments"
+SUBSCRIPTION, SCHEDULE = "subscription.update", "schedule.update"
+
+
+@dataclass(slots=True)
+class _Target:
+    """One thing in Stripe with all that is wanted on it, whatever id the orders call it by."""
+
+    state: TargetState
+    named: set[str] = field(default_factory=set)
+    wanted: list[WantedAttachment] = field(default_factory=list)
+
+
+def load_attachments(
+    run: Run, ledger: Ledger, stripe: StripeEdge, settings: Settings
+) -> StageReport:
+    """Attach what was signed and is not attached yet: one read and one write for each target.
+
+    Raises:
+        StripeEdgeError: Stripe is down or refuses the key; what was done so far is kept.
+        LedgerError: the ledger belongs to another Stripe account.
+    """
+    situation = _read_situation(run, ledger)
+    book = DecisionBook(run, situation)
+    wanted = _sort_out(situation, book)
+    if wanted:
+        pin_account(ledger, stripe)
+    targets = _read_targets(stripe, wanted, book)
+    plans = _plan(ledger, situation, targets, settings, book)
+    if not run.dry_run:
+        carry_out(run, ledger, stripe, _writes(stripe, plans), book.record)
+    for plan in plans:
+        if run.dry_run or plan.request is None:
+            book.keep(plan.outcomes, plan.target_id)
+    target_ids = _ids_of(targets)
+    with ledger.transaction() as tx:
+        source.select_orders_by_id(tx, situation.orders)
+        decisions.record_attachments(tx, book.rows.values())
+        decisions.record_carries(tx, target_ids, book.carries(plans))
+        note_problems(tx, STAGE, book.problems(), situation.days(), now())
+        settle_intents(
+            tx,
+            "stripe",
+            [(operation, i) for i in target_ids for operation in (SUBSCRIPTION, SCHEDULE)],
+            now(),
+        )
+    return book.report()
+
+
+def _ids_of(targets: Sequence[_Target]) -> set[str]:
+    ids = {name for target in targets for name in target.named}
+    for target in targets:
+        ids.add(target.state.target_id)
+        if isinstance(target.state, ScheduleState) and target.state.subscription is not None:
+            ids.add(target.state.subscription.subscription_id)
+    return ids
+
+
+def _read_situation(run: Run, ledger: Ledger) -> Situation:
+    with ledger.reading() as tx:
+        source.select_orders(tx, run.selection)
+        source.select_orders_on_same_targets(tx)
+        snapshots = decisions.read_snapshots(tx)
+        return Situation(
+            orders={order.order_id: order for order in source.read_orders(tx)},
+            snapshots={snapshot.snapshot_id: snapshot for snapshot in snapshots},
+            terms=decisions.read_terms(tx, snapshots),
+            coupons=decisions.read_coupons(tx),
+            decided=decisions.read_coupon_decisions(tx),
+            before=decisions.read_attachments(tx),
+            due_targets=frozenset(decisions.read_due_targets(tx, now())),
+        )
+
+
+def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[WantedAttachment]]:
+    """What is wanted on which target; the rest is decided on the spot."""
+    wanted: dict[str, list[WantedAttachment]] = {t: [] for t in situation.due_targets}
+    for snapshot in situation.snapshots.values():
+        order = situation.orders[snapshot.scope.order_id]
+        if is_settled(situation.before.get(snapshot.snapshot_id), order):
+            continue
+        ready = situation.ready(snapshot)
+        if isinstance(ready, Blocked):
+            book.decide(snapshot, "blocked", ready, "its coupon cannot be used")
+        elif order.stripe_id is None:
+            none_yet = Blocked("target.none_yet", {"order_number": order.order_number})
+            book.decide(snapshot, "pending", none_yet, "the order has no Stripe id so far")
+        elif not is_attachable(order):
+            invoice = Blocked("target.not_subscription", {"target_id": order.stripe_id})
+            book.decide(snapshot, "not_applicable", invoice, "the order became an invoice")
+        else:
+            wanted.setdefault(order.stripe_id, []).append(ready)
+    return wanted
+
+
+def _read_targets(
+    stripe: StripeEdge, wanted: Mapping[str, Sequence[WantedAttachment]], book: DecisionBook
+) -> list[_Target]:
+    """The targets as they are in Stripe; two names of the same one become one.
+
+    Raises:
+        StripeEdgeError: Stripe is down or refuses the key.
+    """
+    jobs = [Job(target_id, partial(read_target, stripe, target_id)) for target_id in sorted(wanted)]
+    targets: dict[str, _Target] = {}
+    for outcomes in stripe.run_all(jobs):
+        for outcome in outcomes:
+            name = outcome.job.name
+            if outcome.error is not None:
+                if is_outage(outcome.error):
+                    raise outcome.error
+                book.fail([w.snapshot_id for w in wanted[name]], outcome.error, f"reading {name}")
+                continue
+            assert outcome.result is not None, "a read ends with a state or an error"
+            known = targets.setdefault(outcome.result.target_id, _Target(outcome.result))
+            known.named.add(name)
+            known.wanted.extend(wanted[name])
+    return [targets[target_id] for target_id in sorted(targets)]
+
+
+def _plan(
+    ledger: Ledger,
+    situation: Situation,
+    targets: Sequence[_Target],
+    settings: Settings,
+    book: DecisionBook,
+) -> list[TargetPlan]:
+    """The pure plan of every target, with all that was granted there by whichever order."""
+    with ledger.reading() as tx:
+        source.select_orders_by_id(tx, situation.orders)
+        granted = decisions.read_grants(tx, _ids_of(targets))
+        source.select_orders_by_id(
+            tx, {*situation.orders, *(g.scope.order_id for g in granted.values())}
+        )
+        orders = {order.order_id: order for order in source.read_orders(tx)}
+        items = {item.order_item_id: item for item in source.read_items(tx)}
+        book.before.update(decisions.read_attachments(tx))
+    policy = TargetPolicy(
+        stacking=settings.coupon_pipeline_stacking_order,
+        customer_discount=settings.coupon_pipeline_customer_discount,
+        metadata_prefix=settings.coupon_pipeline_metadata_prefix,
+    )
+    plans = [
+        plan_target(
+            target.state,
+            target.wanted,
+            granted=granted,
+            items=items,
+            orders=orders,
+            policy=policy,
+            now=now(),
+        )
+        for target in targets
+    ]
+    book.plans = {plan.request.target_id: plan for plan in plans if plan.request is not None}
+    return plans
+
+
+def _writes(stripe: StripeEdge, plans: Sequence[TargetPlan]) -> list[StripeWrite[Answer]]:
+    """One request for each target that must change."""
+    return [
+        StripeWrite(
+            operation=SCHEDULE if isinstance(plan.request, ScheduleUpdate) else SUBSCRIPTION,
+            target_id=plan.request.target_id,
+            params=plan.request.params(),
+            send=partial(stripe.write_attachments, plan.request),
+            request_id_of=_request_id,
+            serial_key=plan.request.target_id,
+        )
+        for plan in plans
+        if plan.request is not None
+    ]
+
+
+def _request_id(answer: Answer) -> str | None:
+    return answer.request_id
+
+
+@dg.asset(
+    partitions_def=activation_days,
+    deps=[stripe_coupons],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="stripe",
+    kinds={"stripe", "duckdb"},
+    owners=["team:revenue-operations"],
+    pool="stripe",
+)
+def coupon_attachments(
+    context: dg.AssetExecutionContext,
+    options: RunOptions,
+    ledger: dg.ResourceParam[Ledger],
+    stripe: dg.ResourceParam[StripeEdge],
+    settings: dg.ResourceParam[Settings],
+) -> None:
+    """Discounts on the subscription and its items, stacked, each granted once.
+
+    Every discount that is there is sent back by its own id, foreign ones included, and the proof
+    of what was granted is written in the same request: an absent discount proves nothing.
+    """
+    run = run_of(context, options)
+    with record_stage(context, run, ledger, stripe=stripe) as stage, ledger.load_lock():
+        stage.report = load_attachments(run, ledger, stripe, settings)

@@ -1,0 +1,89 @@
+"""Which coupons belong to those orders: associations, order coupons, and the coupons' versions."""
+
+import dagster as dg
+
+from coupon_pipeline.assets.activated_orders import activated_orders
+from coupon_pipeline.assets.coupon_mapping import coupon_mapping
+from coupon_pipeline.assets.partitions import activation_days
+from coupon_pipeline.assets.reporting import record_stage, run_of
+from coupon_pipeline.assets.resources import RunOptions
+from coupon_pipeline.assets.run import Run, StageReport
+from coupon_pipeline.domain.mapping import CouponMapping
+from coupon_pipeline.domain.versions import is_edit
+from coupon_pipeline.ledger import Ledger, source
+from coupon_pipeline.salesforce import SalesforceEdge
+
+
+def extract_junctions(
+    run: Run, ledger: Ledger, salesforce: SalesforceEdge, mapping: CouponMapping
+) -> StageReport:
+    """Read associations, order coupons and changed quote coupons into the ledger.
+
+    Quote coupons are read by change, not by order: an edit between two orders has to be known
+    even when no order at hand uses the coupon. Another set of mapped paths reads them all again.
+
+    Raises:
+        SalesforceError: the org cannot be read.
+    """
+    paths = mapping.relationship_paths()
+    reading = ",".join(paths)
+    with ledger.reading() as tx:
+        before = source.read_watermark(tx)
+    since = before.read_up_to if before is not None and before.reading == reading else None
+    read = salesforce.read_junctions(run.selection, since, paths)
+    with ledger.transaction() as tx:
+        source.record_junctions(tx, run.selection, read.associations, read.order_coupons)
+        versions = source.record_coupons(tx, read.coupon_versions, is_edit)
+        if read.watermark is not None:
+            source.record_watermark(tx, source.Watermark(read.watermark, reading))
+        unread = source.read_unread_coupons(tx)
+        orders = source.read_orders(tx)
+        items = source.read_items(tx)
+    if unread:
+        missing = salesforce.read_quote_coupons(unread, paths)
+        with ledger.transaction() as tx:
+            versions += source.record_coupons(tx, missing, is_edit)
+    report = StageReport(
+        "coupon_junctions", preview_columns=("level", "parent", "quote coupon", "created at")
+    )
+    report.totals["coupon_versions"] = versions
+    days = {order.quote_id: order.activation_day for order in orders if order.quote_id}
+    of_order = {order.order_id: order.activation_day for order in orders}
+    days |= {i.quote_line_id: of_order[i.order_id] for i in items if i.quote_line_id}
+    for association in read.associations:
+        if association.parent_id in days:
+            report.count(days[association.parent_id], "associations")
+        report.preview.append(
+            (
+                association.level,
+                association.parent_id,
+                association.quote_coupon_id,
+                association.created_at,
+            )
+        )
+    return report
+
+
+@dg.asset(
+    partitions_def=activation_days,
+    deps=[activated_orders, coupon_mapping],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="salesforce",
+    kinds={"salesforce", "duckdb"},
+    owners=["team:revenue-operations"],
+    pool="salesforce",
+)
+def coupon_junctions(
+    context: dg.AssetExecutionContext,
+    options: RunOptions,
+    ledger: dg.ResourceParam[Ledger],
+    salesforce: dg.ResourceParam[SalesforceEdge],
+    mapping: dg.ResourceParam[CouponMapping],
+) -> None:
+    """Associations of those orders' quotes and lines, their order coupons, and coupon versions.
+
+    Deleted associations are read too: deleting one later does not take back what was signed.
+    """
+    run = run_of(context, options)
+    with record_stage(context, run, ledger, salesforce=salesforce) as stage:
+        stage.report = extract_junctions(run, ledger, salesforce, mapping)

@@ -1,0 +1,253 @@
+"""What a load of attachments rests on, and the rows and problems that come of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+
+from coupon_pipeline.assets.carrying_out import Written, problem_of
+from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.domain.attachments import (
+    AttachmentOutcome,
+    OutcomeName,
+    ScheduleUpdate,
+    TargetPlan,
+    made_discounts,
+)
+from coupon_pipeline.domain.derivation import DerivedCoupon
+from coupon_pipeline.domain.plan import wanted_attachment
+from coupon_pipeline.domain.problems import Blocked, Problem
+from coupon_pipeline.domain.records import Order
+from coupon_pipeline.domain.snapshots import Snapshot
+from coupon_pipeline.domain.targets import WantedAttachment
+from coupon_pipeline.ledger import Transaction, decisions
+from coupon_pipeline.ledger.decisions import Attachment, Carry, CouponDecision, RecordedCoupon
+from coupon_pipeline.stripe_api import Answer, StripeEdgeError
+from coupon_pipeline.stripe_api.targets import parse_schedule, parse_subscription
+
+_GRANTED = frozenset({"attached", "adopted", "unchanged"})
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """The selected orders, those that share a target with them, and what is known of them."""
+
+    orders: Mapping[str, Order]
+    snapshots: Mapping[str, Snapshot]
+    terms: Mapping[str, DerivedCoupon | Blocked]
+    coupons: Mapping[tuple[str, str], RecordedCoupon]
+    decided: Mapping[str, CouponDecision]
+    before: Mapping[str, Attachment]
+    due_targets: frozenset[str]
+
+    def days(self) -> dict[str, date]:
+        """Activation day by order."""
+        return {order.order_id: order.activation_day for order in self.orders.values()}
+
+    def ready(self, snapshot: Snapshot) -> WantedAttachment | Blocked:
+        """The attachment that a snapshot wants, or why its coupon cannot be used."""
+        terms = self.terms[snapshot.snapshot_id]
+        if isinstance(terms, Blocked):
+            return terms
+        decided = self.decided.get(snapshot.snapshot_id)
+        if decided is not None and decided.code is not None:
+            return Blocked(decided.code)
+        coupon = self.coupons.get((terms.quote_coupon_id, terms.terms_hash))
+        if coupon is None:
+            return Blocked("stripe.rejected")
+        return wanted_attachment(snapshot, terms.terms, coupon.coupon_id)
+
+
+class DecisionBook:
+    """Collects the decisions of a load, by snapshot id."""
+
+    def __init__(self, run: Run, situation: Situation) -> None:
+        self._run = run
+        self._situation = situation
+        self.before = dict(situation.before)
+        self.rows: dict[str, Attachment] = {}
+        self.plans: dict[str, TargetPlan] = {}
+        """By the id that the request goes to."""
+        self._failures: dict[str, Problem] = {}
+        self._blocked_earlier: set[str] = set()
+
+    def decide(self, snapshot: Snapshot, outcome: OutcomeName, why: Blocked, reason: str) -> None:
+        """A decision for which no target had to be read."""
+        if outcome == "blocked":
+            self._blocked_earlier.add(snapshot.snapshot_id)
+        order = self._situation.orders[snapshot.scope.order_id]
+        self._put(
+            AttachmentOutcome(
+                snapshot.snapshot_id, outcome, reason, code=why.code, details=why.details
+            ),
+            order.stripe_id,
+        )
+
+    def keep(self, outcomes: Iterable[AttachmentOutcome], target_id: str) -> list[Attachment]:
+        """Decisions of a plan that are now in force."""
+        return [self._put(outcome, target_id) for outcome in outcomes]
+
+    def fail(self, snapshot_ids: Iterable[str], error: StripeEdgeError, operation: str) -> None:
+        """A request of one target's own went wrong; the others go on."""
+        for snapshot_id in snapshot_ids:
+            snapshot = self._situation.snapshots[snapshot_id]
+            problem = problem_of(error, operation, snapshot)
+            self._failures[snapshot_id] = problem
+            pending = problem.effect.value == "pending"
+            self.decide(
+                snapshot,
+                "pending" if pending else "blocked",
+                Blocked(problem.code, problem.details),
+                problem.message,
+            )
+            self._blocked_earlier.discard(snapshot_id)
+
+    def record(self, tx: Transaction, batch: Sequence[Written[Answer]]) -> None:
+        """Keep what came of a batch of writes, in the transaction of their outcomes."""
+        kept: list[Attachment] = []
+        for written in batch:
+            plan = self.plans[written.write.target_id]
+            if written.result is None:
+                assert written.error is not None, "a write ends with an answer or an error"
+                undone = [o for o in plan.outcomes if o.outcome in {"attached", "adopted"}]
+                self.fail(
+                    [o.snapshot_id for o in undone], written.error, f"attaching to {plan.target_id}"
+                )
+                self.keep([o for o in plan.outcomes if o not in undone], plan.target_id)
+                continue
+            is_schedule = isinstance(plan.request, ScheduleUpdate)
+            parse = parse_schedule if is_schedule else parse_subscription
+            made = made_discounts(plan, parse(written.result.body))
+            kept += self.keep(
+                [
+                    replace(o, discount_id=made.get(o.snapshot_id, o.discount_id))
+                    for o in plan.outcomes
+                ],
+                plan.target_id,
+            )
+            kept += self._carried(plan)
+        decisions.record_attachments(tx, kept)
+
+    def carries(self, plans: Iterable[TargetPlan]) -> list[Carry]:
+        """What later runs have to send on."""
+        return [
+            Carry(
+                target_id=plan.target_id,
+                snapshot_id=later.snapshot_id,
+                coupon_id=later.coupon_id,
+                due_from=datetime.fromtimestamp(later.due_from, UTC),
+                before=datetime.fromtimestamp(later.before, UTC),
+                phases=later.phases,
+            )
+            for plan in plans
+            for later in plan.carry_later
+        ]
+
+    def problems(self) -> list[Problem]:
+        """Everything that is odd about the selected orders' discounts, told before or not.
+
+        What blocks the coupon is told by the stage that found it.
+        """
+        current = {**self._situation.before, **self.rows}
+        return [
+            Problem(
+                row.code,
+                row.details,
+                order_id=snapshot.scope.order_id,
+                order_item_id=snapshot.scope.order_item_id,
+                quote_coupon_id=snapshot.quote_coupon_id,
+            )
+            for snapshot_id, snapshot in self._situation.snapshots.items()
+            if (row := current.get(snapshot_id)) is not None
+            and row.code is not None
+            and snapshot_id not in self._blocked_earlier
+        ]
+
+    def report(self) -> StageReport:
+        """Counts of all snapshots by outcome; what was granted before is unchanged."""
+        report = StageReport(
+            "coupon_attachments",
+            preview_columns=("order", "quote coupon", "outcome", "target", "reason"),
+        )
+        for snapshot_id, snapshot in self._situation.snapshots.items():
+            row = self.rows.get(snapshot_id)
+            old = self._situation.before.get(snapshot_id)
+            current = row or old
+            if current is None:
+                continue
+            granted_before = old is not None and old.granted
+            outcome = "unchanged" if granted_before else current.outcome
+            day = self._situation.orders[snapshot.scope.order_id].activation_day
+            report.count(day, outcome)
+            line = (
+                snapshot.scope.order_id,
+                snapshot.quote_coupon_id,
+                outcome,
+                current.target_id,
+                current.reason,
+            )
+            report.preview.append(line)
+            if outcome in {"attached", "adopted"}:
+                report.changes.append(line)
+        return report
+
+    def _put(self, outcome: AttachmentOutcome, target_id: str | None) -> Attachment:
+        """The row of a decision; one that says the same as before keeps its time."""
+        old = self.before.get(outcome.snapshot_id)
+        granted = outcome.outcome in _GRANTED
+        at = now()
+        order = self._order_of(outcome.snapshot_id)
+        row = Attachment(
+            snapshot_id=outcome.snapshot_id,
+            outcome=outcome.outcome,
+            code=outcome.code,
+            details=outcome.details,
+            reason=outcome.reason,
+            coupon_id=outcome.coupon_id,
+            target_id=target_id if granted or order is None else order.stripe_id,
+            place=outcome.place,
+            discount_id=outcome.discount_id,
+            phases=outcome.phases,
+            attached_at=at if granted else None,
+            decided_at=at,
+            run_id=self._run.run_id,
+        )
+        if old is not None and old.granted:
+            row = replace(
+                old,
+                code=outcome.code,
+                details=outcome.details,
+                discount_id=outcome.discount_id or old.discount_id,
+            )
+        elif old is not None and _says_the_same(old, row):
+            row = old
+        self.rows[outcome.snapshot_id] = row
+        return row
+
+    def _carried(self, plan: TargetPlan) -> list[Attachment]:
+        rows = []
+        for carried in plan.carried:
+            old = self.rows.get(carried.snapshot_id) or self.before.get(carried.snapshot_id)
+            if old is None:
+                continue
+            row = replace(
+                old,
+                discount_id=carried.discount_id,
+                phases=tuple(sorted({*old.phases, *carried.phases})),
+            )
+            self.rows[carried.snapshot_id] = row
+            rows.append(row)
+        return rows
+
+    def _order_of(self, snapshot_id: str) -> Order | None:
+        snapshot = self._situation.snapshots.get(snapshot_id)
+        return None if snapshot is None else self._situation.orders[snapshot.scope.order_id]
+
+
+def _says_the_same(old: Attachment, new: Attachment) -> bool:
+    return (old.outcome, old.code, old.reason, old.target_id, dict(old.details)) == (
+        new.outcome,
+        new.code,
+        new.reason,
+        new.target_id,
+        dict(new.details),
+    )

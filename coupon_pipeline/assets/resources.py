@@ -1,0 +1,94 @@
+"""What the assets work with: built when a run starts, never when the graph is loaded.
+
+So Dagster opens without any secret, and a missing setting is a sentence in the run that needs it.
+"""
+
+from datetime import date
+
+import dagster as dg
+from pydantic import Field
+
+from coupon_pipeline.domain.ids import normalise_id
+from coupon_pipeline.domain.mapping import CouponMapping, parse_mapping
+from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.ledger import Ledger
+from coupon_pipeline.salesforce import SalesforceEdge
+from coupon_pipeline.settings import Settings, SettingsError, load_settings
+from coupon_pipeline.stripe_api import StripeEdge
+
+
+class RunOptions(dg.ConfigurableResource[None]):
+    """What a run can be told in the launchpad."""
+
+    order_ids: list[str] = Field(
+        default=[], description="Only these orders (15 or 18 characters); empty for all."
+    )
+
+    def selection(self, context: dg.AssetExecutionContext) -> Selection:
+        """The orders that this run is about."""
+        days = [date.fromisoformat(key) for key in context.partition_keys]
+        return Selection(
+            first_day=min(days),
+            last_day=max(days),
+            order_ids=tuple(normalise_id(order_id) for order_id in self.order_ids),
+        )
+
+
+def open_settings() -> Settings:
+    """The environment, read once for a run."""
+    return load_settings()
+
+
+def open_ledger(settings: Settings) -> Ledger:
+    """The ledger; its file is opened by each transaction."""
+    return Ledger(settings.ledger_path)
+
+
+def open_salesforce(settings: Settings) -> SalesforceEdge:
+    """The org; logs in at the first request."""
+    account = settings.salesforce()
+    return SalesforceEdge(
+        account.instance_url,
+        account.login,
+        namespace=account.namespace,
+        api_version=account.api_version,
+    )
+
+
+def open_stripe(settings: Settings) -> StripeEdge:
+    """The Stripe account; connects at the first request."""
+    account = settings.stripe()
+    return StripeEdge(account.api_key, base_url=account.api_base, account=account.account)
+
+
+def read_mapping(settings: Settings) -> CouponMapping:
+    """The mapping in force.
+
+    Raises:
+        SettingsError: the file that the setting names cannot be read.
+        MappingError: what is in it is not a mapping.
+    """
+    path = settings.coupon_pipeline_mapping
+    if path is None:
+        return parse_mapping(None, metadata_prefix=settings.coupon_pipeline_metadata_prefix)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            "COUPON_PIPELINE_MAPPING",
+            f"names {path}, which cannot be read: {error}.",
+            "Give the path of a TOML file in UTF-8, or unset it for the one-to-one mapping.",
+        ) from error
+    return parse_mapping(text, metadata_prefix=settings.coupon_pipeline_metadata_prefix)
+
+
+def resource_definitions() -> dict[str, object]:
+    """The resources by name, each built at the start of a run and closed at its end."""
+    return {
+        "options": RunOptions(),
+        "settings": dg.ResourceDefinition(lambda _: open_settings(), description="environment"),
+        "ledger": dg.ResourceDefinition(lambda _: open_ledger(load_settings())),
+        "salesforce": dg.ResourceDefinition(lambda _: open_salesforce(load_settings())),
+        "stripe": dg.ResourceDefinition(lambda _: open_stripe(load_settings())),
+        "mapping": dg.ResourceDefinition(lambda _: read_mapping(load_settings())),
+    }

@@ -1,0 +1,408 @@
+"""One Stripe coupon for each quote coupon and terms."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+import dagster as dg
+
+from coupon_pipeline.assets.carrying_out import (
+    StripeWrite,
+    Written,
+    carry_out,
+    is_outage,
+    problem_of,
+)
+from coupon_pipeline.assets.coupon_mapping import coupon_mapping
+from coupon_pipeline.assets.coupon_snapshots import coupon_snapshots
+from coupon_pipeline.assets.partitions import activation_days
+from coupon_pipeline.assets.reporting import record_stage, run_of
+from coupon_pipeline.assets.resources import RunOptions
+from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.domain.mapping import CouponMapping
+from coupon_pipeline.domain.plan import is_attachable, is_settled
+from coupon_pipeline.domain.problems import Blocked, Problem
+from coupon_pipeline.domain.records import Order, OrderCoupon
+from coupon_pipeline.domain.reuse import (
+    CouponAction,
+    CouponPlanner,
+    KnownCoupon,
+    Reading,
+)
+from coupon_pipeline.domain.snapshots import Snapshot
+from coupon_pipeline.domain.terms import parameters
+from coupon_pipeline.domain.wanted import CouponRequest, WantedCoupon, wanted_coupons
+from coupon_pipeline.ledger import Identity, Ledger, Transaction, decisions, source
+from coupon_pipeline.ledger.decisions import CouponDecision, RecordedCoupon
+from coupon_pipeline.ledger.problems import note_problems
+from coupon_pipeline.ledger.writes import settle_intents
+from coupon_pipeline.settings import Settings
+from coupon_pipeline.stripe_api import CouponWritten, StripeEdge, StripeEdgeError, StripeRefused
+
+STAGE = "stripe_coupons"
+CREATE, UPDATE = "coupon.create", "coupon.update"
+
+
+@dataclass(frozen=True, slots=True)
+class _Situation:
+    """What decisions about the selected orders' coupons rest on."""
+
+    orders: Mapping[str, Order]
+    snapshots: Mapping[tuple[str, str], Sequence[Snapshot]]
+    """By quote coupon and terms hash, in the order of activation."""
+    wanted: Sequence[WantedCoupon]
+    known: Sequence[KnownCoupon]
+
+
+def load_coupons(
+    run: Run,
+    ledger: Ledger,
+    stripe: StripeEdge,
+    settings: Settings,
+    mapping: CouponMapping,
+) -> StageReport:
+    """Create, reuse, adopt or update the Stripe coupons that the selected orders need.
+
+    Raises:
+        StripeEdgeError: Stripe is down or refuses the key; what was done so far is kept.
+        LedgerError: the ledger belongs to another Stripe account.
+    """
+    situation = _read_situation(run, ledger, settings)
+    planner = CouponPlanner(situation.known, now=now(), livemode=settings.stripe().live)
+    reads = planner.next_reads(situation.wanted)
+    if situation.wanted and any(each.new_attachments for each in situation.wanted):
+        pin_account(ledger, stripe)
+    readings, failed = _read_coupons(stripe, reads)
+    readable = [
+        each
+        for each in situation.wanted
+        if not any(coupon_id in failed for coupon_id in planner.next_reads([each]))
+    ]
+    actions = {action.key: action for action in planner.plan(readable, readings)}
+    made = _Making(run, mapping, situation, planner, settings, actions)
+    if run.dry_run:
+        with ledger.transaction() as tx:
+            decisions.record_coupons(tx, made.planned())
+    else:
+        carry_out(run, ledger, stripe, made.creations(stripe), made.record)
+        carry_out(run, ledger, stripe, made.updates(stripe), made.record)
+    for each in situation.wanted:
+        for coupon_id in planner.next_reads([each]) & failed.keys():
+            made.errors[each.key] = failed[coupon_id]
+    with ledger.transaction() as tx:
+        source.select_orders(tx, run.selection)
+        decisions.record_coupon_decisions(tx, made.decisions())
+        days = {order.order_id: order.activation_day for order in situation.orders.values()}
+        note_problems(tx, STAGE, made.problems(), days, now())
+        settle_intents(
+            tx,
+            "stripe",
+            [(operation, coupon_id) for coupon_id in reads for operation in (CREATE, UPDATE)],
+            now(),
+        )
+    return made.report()
+
+
+def pin_account(ledger: Ledger, stripe: StripeEdge) -> None:
+    """Tie the ledger to the account, before the first request that rests on it.
+
+    A restricted key may not be allowed to ask; the mode is pinned all the same.
+    """
+    try:
+        account_id = stripe.retrieve_account().account_id
+    except StripeRefused:
+        return
+    ledger.pin(Identity(stripe_account=account_id))
+
+
+def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
+    with ledger.reading() as tx:
+        source.select_orders(tx, run.selection)
+        orders = {order.order_id: order for order in source.read_orders(tx)}
+        snapshots = decisions.read_snapshots(tx)
+        siblings = decisions.read_siblings(tx)
+        terms = decisions.read_terms(tx, [*snapshots, *siblings])
+        attachments = decisions.read_attachments(tx)
+        known = decisions.read_coupons(tx)
+        copies = source.read_order_coupons(tx)
+        quote_coupons = {c.quote_coupon_id: c for c in source.read_quote_coupons(tx)}
+    stripe_ids = _stripe_ids(copies)
+    by_key: dict[tuple[str, str], list[Snapshot]] = {}
+    requests = []
+    for snapshot in (*snapshots, *siblings):
+        derived = terms[snapshot.snapshot_id]
+        if isinstance(derived, Blocked):
+            continue
+        key = (derived.quote_coupon_id, derived.terms_hash)
+        order = orders.get(snapshot.scope.order_id)
+        is_open = order is not None and not is_settled(attachments.get(snapshot.snapshot_id), order)
+        if order is not None:
+            by_key.setdefault(key, []).append(snapshot)
+            if key in known:
+                is_open = is_open and is_attachable(order)
+        quote_coupon = quote_coupons.get(key[0])
+        named = stripe_ids.get(_scope_key(snapshot), [])
+        if quote_coupon is not None and quote_coupon.stripe_id:
+            named = [*named, quote_coupon.stripe_id]
+        requests.append(CouponRequest(snapshot, derived, is_open, tuple(named)))
+    wanted = [
+        each
+        for each in wanted_coupons(
+            requests,
+            instance_url=settings.salesforce().instance_url,
+            prefix=settings.coupon_pipeline_metadata_prefix,
+        )
+        if each.key in by_key
+    ]
+    return _Situation(
+        orders,
+        by_key,
+        wanted,
+        [
+            KnownCoupon(
+                quote_coupon_id=c.quote_coupon_id,
+                terms_hash=c.terms_hash,
+                coupon_id=c.coupon_id,
+                origin=c.origin,
+                terms=c.terms,
+                metadata=c.metadata,
+                first_order_id=c.first_order_id,
+                recorded_at=c.recorded_at,
+            )
+            for c in known.values()
+        ],
+    )
+
+
+def _stripe_ids(copies: Sequence[OrderCoupon]) -> dict[tuple[str, str], list[str]]:
+    named: dict[tuple[str, str], list[str]] = {}
+    for copy in copies:
+        if copy.stripe_id:
+            scope = copy.order_item_id or copy.order_id or ""
+            named.setdefault((scope, copy.quote_coupon_id), []).append(copy.stripe_id)
+    return named
+
+
+def _scope_key(snapshot: Snapshot) -> tuple[str, str]:
+    return snapshot.scope.order_item_id or snapshot.scope.order_id, snapshot.quote_coupon_id
+
+
+def _read_coupons(
+    stripe: StripeEdge, coupon_ids: frozenset[str]
+) -> tuple[Mapping[str, Reading], Mapping[str, StripeEdgeError]]:
+    if not coupon_ids:
+        return {}, {}
+    read = stripe.read_coupons(coupon_ids)
+    outage = next((error for error in read.failed.values() if is_outage(error)), None)
+    if outage is not None:
+        raise outage
+    return read.readings, read.failed
+
+
+class _Making:
+    """Turns actions into writes, and what comes of them into rows."""
+
+    def __init__(
+        self,
+        run: Run,
+        mapping: CouponMapping,
+        situation: _Situation,
+        planner: CouponPlanner,
+        settings: Settings,
+        actions: dict[tuple[str, str], CouponAction],
+    ) -> None:
+        self._run = run
+        self._mapping = mapping
+        self._situation = situation
+        self._planner = planner
+        self._settings = settings
+        self._actions = actions
+        self._wanted = {each.key: each for each in situation.wanted}
+        self._updated: set[tuple[str, str]] = set()
+        self.errors: dict[tuple[str, str], StripeEdgeError] = {}
+
+    def planned(self) -> list[RecordedCoupon]:
+        """The coupons as they would be recorded, for a plan."""
+        self._updated = {a.key for a in self._actions.values() if a.decision == "update"}
+        return [self._recorded(a) for a in self._actions.values() if a.decision != "blocked"]
+
+    def creations(self, stripe: StripeEdge) -> list[StripeWrite[CouponWritten]]:
+        """The coupons to make."""
+        return [
+            StripeWrite(
+                operation=CREATE,
+                target_id=action.coupon_id,
+                params={**parameters(action.terms), "metadata": dict(action.metadata)},
+                send=partial(stripe.create_coupon, action.coupon_id, action.terms, action.metadata),
+                request_id_of=_request_id,
+            )
+            for action in self._actions.values()
+            if action.decision == "create"
+        ]
+
+    def updates(self, stripe: StripeEdge) -> list[StripeWrite[CouponWritten]]:
+        """The metadata to bring up to date, on coupons of ours and on adopted ones."""
+        return [
+            StripeWrite(
+                operation=UPDATE,
+                target_id=action.coupon_id,
+                params={"metadata": dict(action.metadata_changes)},
+                send=partial(
+                    stripe.update_coupon_metadata, action.coupon_id, dict(action.metadata_changes)
+                ),
+                request_id_of=_request_id,
+            )
+            for action in self._actions.values()
+            if action.decision in {"update", "adopt"} and action.metadata_changes
+        ]
+
+    def record(self, tx: Transaction, batch: Sequence[Written[CouponWritten]]) -> None:
+        """Keep the coupons of a batch; a create that found its id taken is decided again."""
+        keep = []
+        for written in batch:
+            action = self._action_of(written.write)
+            if written.error is not None:
+                self.errors[action.key] = written.error
+                continue
+            assert written.result is not None, "a write without an error has a result"
+            if written.write.operation == CREATE and written.result.was_there:
+                action = self._planner.after_conflict(
+                    self._wanted[action.key], written.result.coupon
+                )
+                self._actions[action.key] = action
+            if written.write.operation == UPDATE:
+                self._updated.add(action.key)
+            if action.decision != "blocked":
+                keep.append(self._recorded(action))
+        decisions.record_coupons(tx, keep)
+
+    def decisions(self) -> list[CouponDecision]:
+        """The decision on each snapshot; those that nothing new was decided on keep theirs."""
+        at = now()
+        return [
+            CouponDecision(
+                snapshot_id=snapshot.snapshot_id,
+                decision=self._decision(action, number),
+                coupon_id=None if action.blocked else action.coupon_id,
+                code=action.blocked.code if action.blocked else None,
+                reason=action.reason,
+                differences=tuple(
+                    f"{near.coupon_id}: {difference}"
+                    for near in action.near_matches
+                    for difference in near.differences
+                ),
+                decided_at=at,
+                run_id=self._run.run_id,
+            )
+            for action in self._actions.values()
+            if self._wanted[action.key].new_attachments and action.key not in self.errors
+            for number, snapshot in enumerate(self._situation.snapshots[action.key])
+        ]
+
+    def problems(self) -> list[Problem]:
+        """One for each snapshot whose coupon cannot be had."""
+        found = []
+        for key, group in self._situation.snapshots.items():
+            error, action = self.errors.get(key), self._actions.get(key)
+            for snapshot in group:
+                if error is not None:
+                    found.append(problem_of(error, "making the coupon", snapshot))
+                elif action is not None and action.blocked is not None:
+                    found.append(
+                        action.blocked.problem(
+                            order_id=snapshot.scope.order_id,
+                            order_item_id=snapshot.scope.order_item_id,
+                            quote_coupon_id=snapshot.quote_coupon_id,
+                        )
+                    )
+        return found
+
+    def report(self) -> StageReport:
+        """Counts by the day of each coupon's first order at hand."""
+        report = StageReport(
+            STAGE, preview_columns=("quote coupon", "decision", "Stripe coupon", "reason")
+        )
+        for action in self._actions.values():
+            first = self._situation.snapshots[action.key][0]
+            day = self._situation.orders[first.scope.order_id].activation_day
+            report.count(
+                day,
+                {
+                    "create": "created",
+                    "reuse": "reused",
+                    "adopt": "adopted",
+                    "update": "reused",
+                    "blocked": "blocked",
+                }[action.decision],
+            )
+            if action.key in self._updated:
+                report.count(day, "updated")
+            row = (action.quote_coupon_id, action.decision, action.coupon_id, action.reason)
+            report.preview.append(row)
+            if action.decision in {"create", "adopt", "update"}:
+                report.changes.append(row)
+        return report
+
+    def _action_of(self, write: StripeWrite[CouponWritten]) -> CouponAction:
+        return next(a for a in self._actions.values() if a.coupon_id == write.target_id)
+
+    def _decision(self, action: CouponAction, number: int) -> str:
+        """The first order makes or adopts the coupon, the others reuse it."""
+        if action.decision == "update" or (number and action.decision in {"create", "adopt"}):
+            return "reuse"
+        return action.decision
+
+    def _recorded(self, action: CouponAction) -> RecordedCoupon:
+        earlier = next((k for k in self._situation.known if k.key == action.key), None)
+        recorded = RecordedCoupon(
+            quote_coupon_id=action.quote_coupon_id,
+            terms_hash=action.terms_hash,
+            coupon_id=action.coupon_id,
+            origin="adopted" if action.decision == "adopt" else "created",
+            reason=action.reason,
+            terms=action.terms,
+            metadata=action.metadata,
+            mapping_hash=self._mapping.mapping_hash,
+            first_order_id=self._wanted[action.key].first_order_id,
+            recorded_at=now(),
+            run_id=self._run.run_id,
+        )
+        if earlier is None:
+            return recorded
+        return replace(
+            recorded,
+            origin=earlier.origin,
+            first_order_id=earlier.first_order_id,
+            recorded_at=earlier.recorded_at,
+        )
+
+
+def _request_id(written: CouponWritten) -> str | None:
+    return written.request_id
+
+
+@dg.asset(
+    partitions_def=activation_days,
+    deps=[coupon_snapshots, coupon_mapping],
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="stripe",
+    kinds={"stripe", "duckdb"},
+    owners=["team:revenue-operations"],
+    pool="stripe",
+)
+def stripe_coupons(
+    context: dg.AssetExecutionContext,
+    options: RunOptions,
+    ledger: dg.ResourceParam[Ledger],
+    stripe: dg.ResourceParam[StripeEdge],
+    settings: dg.ResourceParam[Settings],
+    mapping: dg.ResourceParam[CouponMapping],
+) -> None:
+    """One Stripe coupon for each quote coupon and terms: made once, then reused.
+
+    The id is derived from org, quote coupon and terms, so that it cannot be made twice. A coupon
+    that `Stripe_ID__c` names is adopted when its terms are equal. None is ever deleted.
+    """
+    run = run_of(context, options)
+    with record_stage(context, run, ledger, stripe=stripe) as stage, ledger.load_lock():
+        stage.report = load_coupons(run, ledger, stripe, settings, mapping)

@@ -1,0 +1,95 @@
+"""`coupon-pipeline`: finds the command's module, and turns what goes wrong into an exit status.
+
+0 all done, 1 could not run or was refused, 2 wrong usage or configuration, 3 done but some
+records are blocked, 4 (`plan`) there are changes to make.
+"""
+
+import importlib
+import json
+import sys
+from typing import cast
+
+import click
+
+DONE, COULD_NOT_RUN, WRONG_USAGE, SOME_BLOCKED, CHANGES_TO_MAKE = range(5)
+
+_COMMANDS = {
+    "demo": "Start the local sandbox, run the whole pipeline, show what happened and why.",
+    "sync": "Make Stripe's discounts what the activated orders signed.",
+    "plan": "Show what sync would do; nothing is written anywhere.",
+    "explain": "Tell the story of an order, item, quote coupon, Stripe coupon or subscription.",
+    "problems": "List the records that are blocked or waiting, with what to do.",
+    "sandbox": "Serve a local Salesforce and Stripe until stopped.",
+}
+
+
+class _Commands(click.Group):
+    """Imports a command's module when that command is called, so that help is instant."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"coupon_pipeline.cli.{cmd_name}")
+        return cast("click.Command", getattr(module, cmd_name))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="coupon-pipeline")
+def commands() -> None:
+    """Coupons signed in Salesforce CPQ become exactly those discounts in Stripe, once."""
+
+
+def main() -> None:
+    """The program: runs a command and exits with its status."""
+    as_json = "--json" in sys.argv[1:]
+    try:
+        status = commands.main(standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("Stopped. Nothing is lost: run it again.", err=True)
+        sys.exit(COULD_NOT_RUN)
+    except click.ClickException as error:
+        _tell(as_json=as_json, code="usage", message=error.format_message(), fix="See --help.")
+        sys.exit(WRONG_USAGE)
+    except Exception as error:
+        code, status = _known(error)
+        if code is None:
+            raise
+        _tell(
+            as_json=as_json,
+            code=code,
+            message=str(getattr(error, "message", error)),
+            fix=str(getattr(error, "fix", "")),
+        )
+        sys.exit(status)
+    sys.exit(status or DONE)
+
+
+def _known(error: Exception) -> tuple[str | None, int]:
+    """The stable code and exit status of an error that says what to do about it."""
+    from coupon_pipeline.domain.mapping import MappingError  # noqa: PLC0415 - only when it failed
+    from coupon_pipeline.ledger import LedgerError  # noqa: PLC0415
+    from coupon_pipeline.salesforce import SalesforceError  # noqa: PLC0415
+    from coupon_pipeline.settings import SettingsError  # noqa: PLC0415
+    from coupon_pipeline.stripe_api import StripeEdgeError  # noqa: PLC0415
+
+    if isinstance(error, SettingsError | MappingError):
+        return error.code, WRONG_USAGE
+    if isinstance(error, SalesforceError | StripeEdgeError | LedgerError):
+        return error.code, COULD_NOT_RUN
+    return None, COULD_NOT_RUN
+
+
+def _tell(*, as_json: bool, code: str, message: str, fix: str) -> None:
+    if as_json:
+        click.echo(json.dumps({"error": {"code": code, "message": message, "fix": fix}}))
+    click.echo(f"{code}: {message} {fix}".strip(), err=True)

@@ -1,0 +1,228 @@
+"""What `sync`, `plan` and `demo` share: which days, and a run through Dagster or of a plan."""
+
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+from uuid import uuid4
+
+import click
+import dagster as dg
+from rich.console import Console
+
+from coupon_pipeline.assets.activated_orders import extract_orders
+from coupon_pipeline.assets.coupon_attachments import load_attachments
+from coupon_pipeline.assets.coupon_junctions import extract_junctions
+from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
+from coupon_pipeline.assets.report import RunReport, report_of
+from coupon_pipeline.assets.reporting import counted_stage
+from coupon_pipeline.assets.resources import (
+    open_ledger,
+    open_salesforce,
+    open_stripe,
+    read_mapping,
+)
+from coupon_pipeline.assets.run import Run, StageReport
+from coupon_pipeline.assets.salesforce_records import write_back
+from coupon_pipeline.assets.stripe_coupons import load_coupons
+from coupon_pipeline.definitions import SYNC_JOB, definitions
+from coupon_pipeline.domain.ids import InvalidIdError, normalise_id
+from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.ledger import Ledger
+from coupon_pipeline.ledger.rows import json_text
+from coupon_pipeline.ledger.runs import finish_run
+from coupon_pipeline.settings import Settings
+
+Command = TypeVar("Command", bound=Callable[..., object])
+
+_RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A plan: what a sync would report, and what each stage would do."""
+
+    report: RunReport
+    stages: tuple[StageReport, ...]
+
+    def changes(self) -> list[dict[str, str]]:
+        """Every write that a sync would make, as texts under the columns of its stage."""
+        return [
+            dict(zip(stage.preview_columns, map(str, row), strict=True))
+            for stage in self.stages
+            for row in stage.changes
+        ]
+
+    def as_json(self) -> dict[str, object]:
+        """The document that `plan --json` prints."""
+        return {**self.report.as_json(), "changes": self.changes()}
+
+
+def selection_options(command: Command) -> Command:
+    """The options that say which orders a command is about."""
+    day = click.DateTime(["%Y-%m-%d"])
+    for decorate in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON document."),
+        click.option(
+            "--order", "order_ids", multiple=True, metavar="ID", help="Only this order; repeatable."
+        ),
+        click.option(
+            "--to", "last", type=day, metavar="DAY", help="Last activation day (UTC), or today."
+        ),
+        click.option(
+            "--from", "first", type=day, metavar="DAY", help="First activation day (UTC), or all."
+        ),
+    ):
+        command = decorate(command)
+    return command
+
+
+def select(
+    settings: Settings, first: datetime | None, last: datetime | None, order_ids: tuple[str, ...]
+) -> Selection | None:
+    """The orders that the options name; None where the org has no activated order at all.
+
+    Raises:
+        click.UsageError: the days or ids make no sense.
+        SalesforceError: the org had to be asked and could not be.
+    """
+    today = datetime.now(UTC).date()
+    try:
+        ids = tuple(normalise_id(order_id) for order_id in order_ids)
+    except InvalidIdError as error:
+        raise click.BadParameter(str(error), param_hint="--order") from error
+    if first is not None and first.date() < settings.first_day:
+        raise click.BadParameter(
+            f"{first.date()} is before {settings.first_day}, the first day that is looked at; "
+            "COUPON_PIPELINE_SYNC_START_DATE sets it.",
+            param_hint="--from",
+        )
+    if last is not None and last.date() > today:
+        raise click.BadParameter(f"{last.date()} has not come yet.", param_hint="--to")
+    if first is not None and last is not None and first > last:
+        raise click.UsageError(f"--from {first.date()} is after --to {last.date()}.")
+    from_day = first.date() if first is not None else None
+    to_day = last.date() if last is not None else today
+    if ids:
+        return _days_of_orders(settings, ids)
+    if from_day is None:
+        with closing(open_salesforce(settings)) as salesforce:
+            earliest = salesforce.earliest_activation()
+        if earliest is None:
+            return None
+        from_day = max(earliest, settings.first_day)
+    return Selection(min(from_day, to_day), to_day)
+
+
+def _days_of_orders(settings: Settings, ids: tuple[str, ...]) -> Selection:
+    with closing(open_salesforce(settings)) as salesforce:
+        days = salesforce.read_order_days(ids)
+    unknown = [order_id for order_id in ids if order_id not in days]
+    if unknown:
+        raise click.BadParameter(
+            f"{', '.join(unknown)} is not an activated order of this org.", param_hint="--order"
+        )
+    return Selection(min(days.values()), max(days.values()), ids)
+
+
+def run_through_dagster(settings: Settings, selection: Selection) -> RunReport:
+    """Materialise all assets for the selection's days, as Dagster's pages would.
+
+    The run is kept in the history of `DAGSTER_HOME`, or of the folder whose `dagster.yaml` is
+    here, so that `dagster dev` shows it; elsewhere it leaves no history.
+
+    Raises:
+        SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
+    """
+    days = (selection.first_day.isoformat(), selection.last_day.isoformat())
+    with _progress() as logger, _instance() as instance:
+        repository = dg.Definitions.merge(
+            definitions(), dg.Definitions(loggers={"progress": logger})
+        )
+        result = repository.resolve_job_def(SYNC_JOB).execute_in_process(
+            run_config={
+                "resources": {"options": {"config": {"order_ids": list(selection.order_ids)}}},
+                "loggers": {"progress": {}},
+            },
+            instance=instance,
+            tags=dict(zip(_RANGE, days, strict=True)),
+        )
+    ledger = open_ledger(settings)
+    report = report_of(Run(result.run_id, selection), ledger)
+    with ledger.transaction() as tx:
+        finish_run(tx, result.run_id, json_text(report.as_json()))
+    return report
+
+
+def make_plan(settings: Settings, selection: Selection) -> Planned:
+    """Decide everything on a copy of the ledger, and write nothing anywhere.
+
+    Raises:
+        SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
+    """
+    mapping = read_mapping(settings)
+    run = Run(f"plan-{uuid4()}", selection, dry_run=True)
+    with (
+        tempfile.TemporaryDirectory(prefix="coupon_pipeline-plan-") as folder,
+        closing(open_salesforce(settings)) as salesforce,
+        closing(open_stripe(settings)) as stripe,
+    ):
+        ledger = _copy_of(open_ledger(settings), Path(folder))
+        stages: tuple[Callable[[], StageReport], ...] = (
+            lambda: extract_orders(run, ledger, salesforce, settings, mapping),
+            lambda: extract_junctions(run, ledger, salesforce, mapping),
+            lambda: freeze_snapshots(run, ledger, salesforce, settings, mapping),
+            lambda: load_coupons(run, ledger, stripe, settings, mapping),
+            lambda: load_attachments(run, ledger, stripe, settings),
+            lambda: write_back(run, ledger, salesforce, settings, mapping),
+        )
+        done = []
+        for stage in stages:
+            with counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as counted:
+                counted.report = stage()
+            done.append(counted.report)
+        return Planned(report_of(run, ledger), tuple(done))
+
+
+def _copy_of(ledger: Ledger, folder: Path) -> Ledger:
+    copy = folder / "ledger.duckdb"
+    if ledger.path.exists():
+        ledger.copy_to(copy)
+    return Ledger(copy)
+
+
+@contextmanager
+def _instance() -> Iterator[dg.DagsterInstance]:
+    if os.environ.get("DAGSTER_HOME"):
+        made = dg.DagsterInstance.get()
+    elif Path("dagster.yaml").is_file():
+        made = dg.DagsterInstance.from_config(".")
+    else:
+        made = dg.DagsterInstance.ephemeral()
+    with made as instance:
+        yield instance
+
+
+@contextmanager
+def _progress() -> Iterator[dg.LoggerDefinition]:
+    """A line on a terminal that says which table is being made; silence elsewhere."""
+    console = Console(stderr=True)
+    status = console.status("Starting") if console.is_terminal else nullcontext()
+    with status as shown:
+
+        class _Steps(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                event = getattr(record, "dagster_meta", {}).get("dagster_event")
+                if shown is not None and event is not None and event.is_step_start:
+                    shown.update(f"Making {event.step_key}")
+
+        logger = logging.getLogger("coupon_pipeline.progress")
+        logger.setLevel(logging.DEBUG)
+        logger.propagate = False
+        logger.handlers = [_Steps()]
+        yield dg.LoggerDefinition(lambda _: logger, description="progress on a terminal")

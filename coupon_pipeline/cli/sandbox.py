@@ -1,0 +1,139 @@
+"""`coupon-pipeline sandbox`: the local Salesforce and Stripe, served until stopped."""
+
+import json
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:  # imported inside the command, so that the command line starts at once
+    from rich.console import RenderableType
+
+    from coupon_pipeline.sandbox.serving import Sandbox
+
+
+@click.command()
+@click.option(
+    "--orders", default=200, show_default=True, type=click.IntRange(min=0), help="Company size."
+)
+@click.option("--seed", default=7, show_default=True, help="The same seed, the same company.")
+@click.option("--empty", is_flag=True, help="No company: two accounts with nothing in them.")
+@click.option(
+    "--state",
+    "state_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep everything in this file and go on from there the next time.",
+)
+@click.option("--stripe-port", default=0, help="Port of Stripe; a free one unless given.")
+@click.option("--salesforce-port", default=0, help="Port of Salesforce; a free one unless given.")
+@click.option(
+    "--namespace",
+    default="stripeConnector",
+    show_default=True,
+    help="Namespace of the managed package; empty for none.",
+)
+@click.option("--single-currency", is_flag=True, help="An org without multiple currencies.")
+@click.option("--frozen-clock", is_flag=True, help="Time stands still until it is advanced.")
+@click.option(
+    "--switch",
+    "wanted_switches",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Decide a point that is unconfirmed about the real services; repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print addresses and keys as one JSON line.")
+def sandbox(
+    *,
+    orders: int,
+    seed: int,
+    empty: bool,
+    state_file: Path | None,
+    stripe_port: int,
+    salesforce_port: int,
+    namespace: str,
+    single_currency: bool,
+    frozen_clock: bool,
+    wanted_switches: tuple[str, ...],
+    as_json: bool,
+) -> int:
+    """Serve a local Salesforce and Stripe, with a company in them, until stopped."""
+    from coupon_pipeline.sandbox.clock import Clock  # noqa: PLC0415
+    from coupon_pipeline.sandbox.serving import Sandbox  # noqa: PLC0415
+    from coupon_pipeline.sandbox.switches import Switches, UnknownSwitchError, turn  # noqa: PLC0415
+
+    switches = Switches()
+    try:
+        turn(switches, dict(_pair(text) for text in wanted_switches))
+    except UnknownSwitchError as error:
+        raise click.BadParameter(str(error), param_hint="--switch") from error
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with Sandbox(
+            orders=orders,
+            seed=seed,
+            company=not empty,
+            namespace=namespace,
+            multi_currency=not single_currency,
+            clock=Clock(frozen=frozen_clock),
+            switches=switches,
+            state_file=state_file,
+            stripe_port=stripe_port,
+            salesforce_port=salesforce_port,
+        ) as served:
+            _announce(served, as_json=as_json)
+            threading.Event().wait()
+    except KeyboardInterrupt:
+        return 0
+    except OSError as error:
+        raise click.ClickException(f"The sandbox cannot listen there: {error}.") from error
+    return 0
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise click.BadParameter(f"{text!r} is not NAME=VALUE.", param_hint="--switch")
+    return name, value
+
+
+def _announce(served: "Sandbox", *, as_json: bool) -> None:
+    if as_json:
+        addresses = served.addresses
+        document = {
+            "stripe": {"url": addresses.stripe_url, "api_key": addresses.stripe_api_key},
+            "salesforce": {
+                "url": addresses.salesforce_url,
+                "access_token": addresses.salesforce_access_token,
+                "namespace": addresses.salesforce_namespace,
+            },
+        }
+        click.echo(json.dumps(document))
+        return
+    from rich.console import Console  # noqa: PLC0415
+
+    console = Console(soft_wrap=True)
+    console.print(_panel(served))
+    console.print("To work on it, paste into another terminal:\n")
+    for name, value in served.addresses.environment().items():
+        console.print(f"export {name}={value!r}" if value else f"export {name}=", highlight=False)
+    console.print("\nCtrl-C stops it.")
+
+
+def _panel(served: "Sandbox") -> "RenderableType":
+    from rich.panel import Panel  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    addresses = served.addresses
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Salesforce", f"{addresses.salesforce_url}/", "records, as in the org")
+    table.add_row("Stripe", f"{addresses.stripe_url}/", "dashboard of the account")
+    table.add_row("Clock", f"{addresses.stripe_url}/_pages/clock", "let time pass")
+    table.add_row("Faults", f"{addresses.stripe_url}/_pages/faults", "break something on purpose")
+    return Panel(table, title="coupon-pipeline sandbox", expand=False)

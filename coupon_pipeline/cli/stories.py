@@ -1,0 +1,213 @@
+"""The story of each coupon of an order, told from the ledger."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from coupon_pipeline.domain.currency import major_units
+from coupon_pipeline.domain.derivation import DerivedCoupon
+from coupon_pipeline.domain.ids import is_id, normalise_id
+from coupon_pipeline.domain.problems import Blocked
+from coupon_pipeline.domain.records import Order
+from coupon_pipeline.domain.snapshots import Snapshot
+from coupon_pipeline.domain.terms import Terms
+from coupon_pipeline.ledger import Ledger, decisions, source
+from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
+from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
+
+_EVIDENCE = {
+    "order_coupon": "the order coupon that was written when the order activated",
+    "coupon_version": "the coupon version that was in force when the order activated",
+    "quote_coupon_today": "today's quote coupon, because nothing older is known",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """One coupon of an order or of one of its items."""
+
+    quote_coupon_id: str
+    order_item_id: str | None
+    headline: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """An order with its coupons."""
+
+    order_id: str
+    headline: str
+    chapters: tuple[Chapter, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """For `--json`."""
+        return asdict(self)
+
+
+def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
+    """The stories of the orders that the id is about; only the coupons that it is about."""
+    wanted = normalise_id(record_id) if is_id(record_id) else record_id
+    with ledger.reading() as tx:
+        order_ids = source.orders_of_id(tx, wanted)
+        source.select_orders_by_id(tx, order_ids)
+        orders = source.read_orders(tx)
+        snapshots = decisions.read_snapshots(tx)
+        terms = decisions.read_terms(tx, snapshots)
+        coupons = decisions.read_coupons(tx)
+        decided = decisions.read_coupon_decisions(tx)
+        attachments = decisions.read_attachments(tx)
+        problems = read_selected_problems(tx)
+    stories = []
+    for order in orders:
+        chapters = []
+        for snapshot in snapshots:
+            if snapshot.scope.order_id != order.order_id:
+                continue
+            derived = terms[snapshot.snapshot_id]
+            coupon = (
+                coupons.get((derived.quote_coupon_id, derived.terms_hash))
+                if isinstance(derived, DerivedCoupon)
+                else None
+            )
+            attachment = attachments.get(snapshot.snapshot_id)
+            if not _is_about(wanted, order, snapshot, coupon, attachment):
+                continue
+            chapters.append(
+                Chapter(
+                    snapshot.quote_coupon_id,
+                    snapshot.scope.order_item_id,
+                    _headline(snapshot),
+                    (
+                        *_evidence_lines(snapshot, derived),
+                        *_coupon_lines(coupon, decided.get(snapshot.snapshot_id)),
+                        *_attachment_lines(attachment),
+                        *_problem_lines(snapshot, problems),
+                    ),
+                )
+            )
+        chapters += _without_snapshot(order, snapshots, problems)
+        stories.append(
+            Story(
+                order.order_id,
+                f"Order {order.order_number} ({order.order_id}), activated "
+                f"{_at(order.activated_at)}, in Stripe "
+                f"{order.stripe_id or 'not there yet'}",
+                tuple(chapters),
+            )
+        )
+    return stories
+
+
+def terms_in_words(terms: Terms) -> str:
+    """`10% off for 3 months`, as a sales person would say it."""
+    if terms.percent_off is not None:
+        value = f"{terms.percent_off}% off"
+    else:
+        assert terms.amount_off is not None, "terms have a percentage or an amount"
+        assert terms.currency is not None, "an amount has a currency"
+        value = f"{major_units(terms.amount_off, terms.currency)} {terms.currency.upper()} off"
+    length = {
+        "once": "once",
+        "forever": "for good",
+        "repeating": f"for {terms.duration_in_months} months",
+    }[terms.duration]
+    more = (
+        f", at most {terms.max_redemptions} times over all orders" if terms.max_redemptions else ""
+    )
+    name = f'"{terms.name}": ' if terms.name else ""
+    return f"{name}{value} {length}{more}"
+
+
+def _is_about(
+    wanted: str,
+    order: Order,
+    snapshot: Snapshot,
+    coupon: RecordedCoupon | None,
+    attachment: Attachment | None,
+) -> bool:
+    """Whether a coupon belongs in the answer: all of an order's, else those that the id names."""
+    if wanted in {order.order_id, order.order_number, order.stripe_id}:
+        return True
+    named = {snapshot.quote_coupon_id, snapshot.scope.order_item_id}
+    if coupon is not None:
+        named.add(coupon.coupon_id)
+    if attachment is not None:
+        named |= {attachment.target_id, attachment.place, attachment.discount_id}
+    return wanted in named
+
+
+def _headline(snapshot: Snapshot) -> str:
+    place = (
+        f"order item {snapshot.scope.order_item_id}"
+        if snapshot.scope.order_item_id
+        else "the whole order"
+    )
+    return f"Quote coupon {snapshot.quote_coupon_id} on {place}"
+
+
+def _evidence_lines(snapshot: Snapshot, derived: DerivedCoupon | Blocked) -> list[str]:
+    if snapshot.association_id is not None:
+        lines = [f"associated by {snapshot.association_id} {_at(snapshot.association_created_at)}"]
+    else:
+        lines = ["no association is left; the order coupon alone states it"]
+    lines.append(
+        f"terms from {_EVIDENCE[snapshot.evidence]} ({snapshot.evidence_record_id}, "
+        f"{_at(snapshot.evidence_at)})"
+    )
+    if isinstance(derived, DerivedCoupon):
+        lines.append(f"signed: {terms_in_words(derived.terms)}")
+    return lines
+
+
+def _coupon_lines(coupon: RecordedCoupon | None, decided: CouponDecision | None) -> list[str]:
+    if coupon is None:
+        return []
+    verb = {"created": "made", "adopted": "adopted"}[coupon.origin]
+    first = f"{_at(coupon.recorded_at)} for order {coupon.first_order_id}"
+    lines = [f"Stripe coupon {coupon.coupon_id}: {verb} {first}"]
+    if decided is not None:
+        lines.append(f"{decided.decision}: {decided.reason}")
+        lines += [f"not reused: {difference}" for difference in decided.differences]
+    return lines
+
+
+def _attachment_lines(attachment: Attachment | None) -> list[str]:
+    if attachment is None:
+        return []
+    where = attachment.place or attachment.target_id or "nowhere"
+    discount = f" as {attachment.discount_id}" if attachment.discount_id else ""
+    when = (
+        f" since {attachment.attached_at:%Y-%m-%d %H:%M:%S} UTC" if attachment.attached_at else ""
+    )
+    return [f"discount {attachment.outcome} on {where}{discount}{when}: {attachment.reason}"]
+
+
+def _problem_lines(snapshot: Snapshot, problems: list[NotedProblem]) -> list[str]:
+    mine = (snapshot.scope.order_id, snapshot.scope.order_item_id, snapshot.quote_coupon_id)
+    return [
+        f"{problem.code}: {problem.message} {problem.fix}"
+        for problem in problems
+        if (problem.order_id, problem.order_item_id, problem.quote_coupon_id) == mine
+    ]
+
+
+def _without_snapshot(
+    order: Order, snapshots: list[Snapshot], problems: list[NotedProblem]
+) -> list[Chapter]:
+    """What was reported about a coupon that has no snapshot, such as a late association."""
+    known = {(s.scope.order_id, s.scope.order_item_id, s.quote_coupon_id) for s in snapshots}
+    return [
+        Chapter(
+            problem.quote_coupon_id or "",
+            problem.order_item_id,
+            f"Quote coupon {problem.quote_coupon_id} is not granted",
+            (f"{problem.code}: {problem.message} {problem.fix}",),
+        )
+        for problem in problems
+        if problem.order_id == order.order_id
+        and (problem.order_id, problem.order_item_id, problem.quote_coupon_id) not in known
+    ]
+
+
+def _at(moment: datetime | None) -> str:
+    return "at an unknown time" if moment is None else f"at {moment:%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,31 @@
+"""`coupon-pipeline sync`: runs the assets for the selected activation days."""
+
+import json
+from datetime import datetime
+
+import click
+
+from coupon_pipeline.cli.local_sandbox import local_sandbox
+from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
+from coupon_pipeline.cli.running import run_through_dagster, select, selection_options
+from coupon_pipeline.cli.showing import nothing_activated, show_report
+from coupon_pipeline.settings import load_settings
+
+
+@click.command()
+@selection_options
+def sync(
+    *, first: datetime | None, last: datetime | None, order_ids: tuple[str, ...], as_json: bool
+) -> int:
+    """Make Stripe's discounts what the activated orders signed."""
+    settings = load_settings()
+    with local_sandbox(settings):
+        selection = select(settings, first, last, order_ids)
+        if selection is None:
+            return nothing_activated(as_json=as_json)
+        report = run_through_dagster(settings, selection)
+    if as_json:
+        click.echo(json.dumps(report.as_json()))
+    else:
+        show_report(report, selection)
+    return SOME_BLOCKED if report.has_blocked else DONE

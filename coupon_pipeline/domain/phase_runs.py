@@ -1,0 +1,172 @@
+"""Which phases, and which of their items, belong to an order or an order item.
+
+A run is the chain of places that an attachment reaches: the first is where it is granted, the
+later ones are where it goes on.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TypeAlias
+
+from coupon_pipeline.domain.drafts import from_unix, unix
+from coupon_pipeline.domain.records import Order, OrderItem, Scope
+from coupon_pipeline.domain.targets import (
+    LiveDiscount,
+    PhaseState,
+    ScheduleState,
+    SubscriptionItemState,
+    TargetPolicy,
+    find_item,
+)
+
+WHOLE_PHASE = -1
+"""The place of a phase's own list; its items have their position."""
+
+Key: TypeAlias = tuple[int, int]
+"""An open phase by its position, and the place in it."""
+
+Run: TypeAlias = tuple[Key, ...]
+
+
+class PhaseRuns:
+    """The open phases of a schedule, and where in them something belongs."""
+
+    def __init__(
+        self,
+        state: ScheduleState,
+        items: Mapping[str, OrderItem],
+        orders: Mapping[str, Order],
+        policy: TargetPolicy,
+        now: datetime,
+    ) -> None:
+        self.policy = policy
+        self.phases = state.open_phases(unix(now))
+        self._all_phases = state.phases
+        self._items = items
+        self._orders = orders
+        self._active = state.status == "active"
+        self._subscription = state.subscription
+        self._current_items = self._matched() if self._active else ()
+
+    @property
+    def matches_subscription(self) -> bool:
+        """Whether the current phase and the subscription have the same items.
+
+        They differ after an edit beside the schedule. The live discounts of an item that cannot
+        be told apart could then be lost or granted again.
+        """
+        return self._current_items is not None
+
+    def _matched(self) -> tuple[SubscriptionItemState, ...] | None:
+        """The subscription's items in the order of the current phase's."""
+        if self._subscription is None or not self.phases:
+            return None
+        left = list(self._subscription.items)
+        matched = []
+        for item in self.phases[0].items:
+            same = [each for each in left if each.price_id == item.price_id]
+            if len(same) > 1:
+                key = self.policy.order_item_key
+                same = [e for e in same if e.metadata.get(key) == item.metadata.get(key)]
+            if len(same) != 1:
+                return None
+            matched.append(same[0])
+            left.remove(same[0])
+        return None if left else tuple(matched)
+
+    def is_current(self, key: Key) -> bool:
+        """Whether the place is in the phase that is on now."""
+        return self._active and key[0] == 0
+
+    def live(self, key: Key) -> tuple[LiveDiscount, ...]:
+        """The discounts in effect at a place of the current phase."""
+        if key[1] == WHOLE_PHASE:
+            return self._subscription.discounts if self._subscription else ()
+        return self._current_items[key[1]].discounts if self._current_items else ()
+
+    def id_of(self, key: Key) -> str | None:
+        """The subscription or item that a place of the current phase stands for."""
+        if not self.is_current(key) or not self._subscription or not self._current_items:
+            return None
+        if key[1] == WHOLE_PHASE:
+            return self._subscription.subscription_id
+        return self._current_items[key[1]].item_id
+
+    def of(self, scope: Scope) -> Run | str:
+        """The run of a scope, or the code that says why it has none."""
+        if scope.order_item_id is not None:
+            return self._of_item(scope.order_id, scope.order_item_id)
+        first = self._first_phase(scope.order_id)
+        if first is None:
+            return "target.no_phase_yet"
+        return tuple(
+            (at, WHOLE_PHASE) for at, phase in enumerate(self.phases) if phase.start_date >= first
+        )
+
+    def _first_phase(self, order_id: str) -> int | None:
+        """When the order's first phase starts, past ones included.
+
+        By the metadata that the order sync writes. An unmarked phase belongs to the initial order
+        or, if it starts on the effective date of an amendment, to that amendment.
+        """
+        key = self.policy.order_key
+        marked = [p for p in self._all_phases if p.metadata.get(key) == order_id]
+        unmarked = [p for p in self._all_phases if key not in p.metadata]
+        order = self._orders.get(order_id)
+        if not marked and order and (order.order_type or "").casefold() == "amendment":
+            day = order.effective_date
+            unmarked = [p for p in unmarked if from_unix(p.start_date).date() == day]
+        return next((phase.start_date for phase in marked or unmarked), None)
+
+    def _of_item(self, order_id: str, order_item_id: str) -> Run | str:
+        """By metadata in any phase; only where no phase has it, by item id or unique price."""
+        record = self._items.get(order_item_id)
+        run = self._found(order_item_id, None, 0)
+        if run:
+            return run
+        key = self.policy.order_item_key
+        if any(i.metadata.get(key) == order_item_id for p in self._all_phases for i in p.items):
+            return "target.item_removed"
+        run = self._found(order_item_id, record, self._first_phase(order_id) or 0)
+        if run:
+            return run
+        ended = record is not None and record.quantity is not None and record.quantity <= 0
+        return "target.item_removed" if ended else "target.item_not_found"
+
+    def _found(self, order_item_id: str, record: OrderItem | None, first: int) -> Run:
+        run = []
+        for at, phase in enumerate(self.phases):
+            if phase.start_date < first:
+                continue
+            place = find_item(order_item_id, record, phase.items, self.policy)
+            if place is None and at == 0 and self._current_items:
+                place = find_item(order_item_id, record, self._current_items, self.policy)
+            if place is not None:
+                run.append((at, place))
+        return tuple(run)
+
+    def beginning_before(self, end: int, keys: Run) -> Run:
+        """The places in phases that start before a time."""
+        return tuple(key for key in keys if self.phases[key[0]].start_date < end)
+
+    def before_next_invoice(self, run: Run) -> Run:
+        """The later places that begin before an unspent `once` discount is used up.
+
+        It is used up by the next invoice, which the end of the current period makes, or the start
+        of a phase that bills at once. A phase that starts exactly then bills with its own list.
+        """
+        next_invoice = self._next_invoice(run[0][1])
+        reached: list[Key] = []
+        for key in run[1:]:
+            phase: PhaseState = self.phases[key[0]]
+            if next_invoice is not None and phase.start_date > next_invoice:
+                break
+            reached.append(key)
+            if phase.bills_at_start or next_invoice is None:
+                break
+        return tuple(reached)
+
+    def _next_invoice(self, place: int) -> int | None:
+        items = self._current_items or ()
+        chosen = items if place == WHOLE_PHASE else items[place : place + 1]
+        return min((i.current_period_end for i in chosen if i.current_period_end), default=None)

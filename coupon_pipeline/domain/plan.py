@@ -1,0 +1,64 @@
+"""What is still to be done about a snapshot, from what the ledger and the order say."""
+
+from typing import Protocol
+
+from coupon_pipeline.domain.records import Order
+from coupon_pipeline.domain.snapshots import Snapshot
+from coupon_pipeline.domain.targets import WantedAttachment
+from coupon_pipeline.domain.terms import Terms
+
+_INVOICE = "in_"
+_FINAL_CODES = frozenset({"target.ended", "target.not_subscription", "target.item_removed"})
+"""What cannot change as long as the order names the same target."""
+
+
+class Decided(Protocol):
+    """The latest decision on a snapshot's discount, as the ledger keeps it."""
+
+    @property
+    def granted(self) -> bool:
+        """Whether it was attached or adopted at some time."""
+
+    @property
+    def code(self) -> str | None:
+        """Why it was not."""
+
+    @property
+    def target_id(self) -> str | None:
+        """The target that the decision is about."""
+
+
+def is_settled(decided: Decided | None, order: Order) -> bool:
+    """Whether nothing is left to decide: granted once, or impossible on this very target."""
+    if decided is None:
+        return False
+    if decided.granted:
+        return True
+    return decided.code in _FINAL_CODES and decided.target_id == order.stripe_id
+
+
+def is_attachable(order: Order) -> bool:
+    """Whether the order names something in Stripe that can carry a discount."""
+    return order.stripe_id is not None and not order.stripe_id.startswith(_INVOICE)
+
+
+def wanted_attachment(snapshot: Snapshot, terms: Terms, coupon_id: str) -> WantedAttachment:
+    """The attachment that a snapshot asks for, once its Stripe coupon exists."""
+    created = snapshot.association_created_at or snapshot.activated_at
+    return WantedAttachment(
+        snapshot_id=snapshot.snapshot_id,
+        scope=snapshot.scope,
+        quote_coupon_id=snapshot.quote_coupon_id,
+        coupon_id=coupon_id,
+        duration=terms.duration,
+        months=terms.duration_in_months,
+        percent=terms.percent_off is not None,
+        currencies=frozenset(
+            {
+                *([terms.currency] if terms.currency else []),
+                *(code for code, _ in terms.currency_options),
+            }
+        ),
+        stack_key=(created.isoformat(), snapshot.association_id or snapshot.snapshot_id),
+        activated_at=snapshot.activated_at,
+    )

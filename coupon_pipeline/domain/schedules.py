@@ -1,0 +1,420 @@
+"""Discounts on what a subscription schedule manages: every phase, and what goes on in later ones.
+
+An update of a schedule rewrites all current and future phases, so the plan is a whole: the current
+phase with the discounts that are live on the subscription, by their ids, and the future phases as
+they are, with what is new (https://docs.stripe.com/billing/subscriptions/subscription-schedules).
+
+A coupon is named in one phase only, or a `once` would be granted and a `repeating` window begun
+anew by each phase. The discount that it becomes goes on in later phases by its id, which is sent
+once it exists. `forever` has no window, so its coupon is named in all phases at once: a later run
+that never comes cannot lose it.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from coupon_pipeline.domain.attachments import (
+    AttachmentOutcome,
+    Carried,
+    CarryLater,
+    PhaseUpdate,
+    ScheduleUpdate,
+    TargetPlan,
+)
+from coupon_pipeline.domain.discounts import plan_subscription
+from coupon_pipeline.domain.drafts import (
+    Known,
+    ListDraft,
+    ProofDraft,
+    from_unix,
+    granted_before,
+    months_after,
+    plan_gone,
+    refused,
+    refused_by_currency,
+    refused_by_room,
+    refused_by_status,
+    seen,
+    unix,
+)
+from coupon_pipeline.domain.phase_runs import WHOLE_PHASE, Key, PhaseRuns, Run
+from coupon_pipeline.domain.phases import phase_params, unwritable
+from coupon_pipeline.domain.records import Order, OrderItem
+from coupon_pipeline.domain.targets import (
+    MAX_DISCOUNTS,
+    DiscountEntry,
+    GrantedAttachment,
+    LiveDiscount,
+    PhaseState,
+    ScheduleState,
+    SubscriptionState,
+    TargetGone,
+    TargetPolicy,
+    TargetState,
+    WantedAttachment,
+    in_stacking_order,
+)
+
+
+def plan_target(
+    state: TargetState,
+    wanted: Sequence[WantedAttachment],
+    *,
+    granted: Mapping[str, GrantedAttachment],
+    items: Mapping[str, OrderItem],
+    orders: Mapping[str, Order],
+    policy: TargetPolicy,
+    now: datetime,
+) -> TargetPlan:
+    """The plan for whatever an order's Stripe id names.
+
+    `wanted` are the snapshots of any orders on the target, `granted` what the ledger holds, by
+    snapshot id; `items` and `orders` are by id.
+    """
+    if isinstance(state, TargetGone):
+        return plan_gone(state, wanted, Known.of(granted, [], [state.target_id], now))
+    if isinstance(state, SubscriptionState):
+        return plan_subscription(
+            state, wanted, granted=granted, items=items, policy=policy, now=now
+        )
+    return plan_schedule(
+        state, wanted, granted=granted, items=items, orders=orders, policy=policy, now=now
+    )
+
+
+def plan_schedule(
+    state: ScheduleState,
+    wanted: Sequence[WantedAttachment],
+    *,
+    granted: Mapping[str, GrantedAttachment],
+    items: Mapping[str, OrderItem],
+    orders: Mapping[str, Order],
+    policy: TargetPolicy,
+    now: datetime,
+) -> TargetPlan:
+    """One request that rewrites all open phases, or the subscription of an ended schedule.
+
+    What was granted earlier is carried on even when nothing is wanted, so a target that has a
+    `CarryLater` is planned again with what the ledger holds.
+    """
+    subscription = state.subscription
+    objects = [state.metadata, *state.former_metadata]
+    ids = [state.schedule_id]
+    if subscription:
+        objects.append(subscription.metadata)
+        ids.append(subscription.subscription_id)
+    known = Known.of(granted, objects, ids, now)
+    if state.status in {"active", "not_started"}:
+        draft = _ScheduleDraft(state, known, PhaseRuns(state, items, orders, policy, now))
+        return draft.plan(wanted, policy)
+    if state.status == "canceled" or subscription is None:
+        gone = TargetGone("target.ended", state.target_id, {"status": state.status})
+        return plan_gone(gone, wanted, known)
+    return plan_subscription(
+        subscription, wanted, granted=granted, items=items, policy=policy, now=now, known=known
+    )
+
+
+class _ScheduleDraft:
+    """The lists of all open phases while attachments are carried on and decided."""
+
+    def __init__(self, state: ScheduleState, known: Known, runs: PhaseRuns) -> None:
+        self._state = state
+        self._known = known
+        self._runs = runs
+        self._phases = runs.phases
+        self._fault = _fault(state, runs)
+        self._proof = ProofDraft(known, state.metadata)
+        self._lists = _lists(state, runs)
+        self._ours: dict[tuple[Key, str], str] = {}
+        self._carried: list[Carried] = []
+        self._carry_later: list[CarryLater] = []
+        self._crowded: set[str] = set()
+
+    def plan(self, wanted: Sequence[WantedAttachment], policy: TargetPolicy) -> TargetPlan:
+        """First what was granted goes on, then what is new is added."""
+        records = self._known.records(wanted, self._state.target_id)
+        if not self._fault:
+            for g in records:
+                self._drop_used_up(g)
+            for g in records:
+                self._carry(g)
+        outcomes = tuple(self._decide(w) for w in in_stacking_order(wanted, policy))
+        return TargetPlan(
+            self._state.target_id,
+            self._request(),
+            outcomes,
+            tuple(self._carried),
+            tuple(self._carry_later),
+        )
+
+    # What was granted earlier
+
+    def _drop_used_up(self, g: GrantedAttachment) -> None:
+        """A future phase must not name a discount that is used up, ended or taken away."""
+        subscription = self._state.subscription
+        if subscription is None or g.discount_id is None:
+            return
+        if any(each.discount_id == g.discount_id for each in subscription.live_discounts()):
+            return
+        for (phase, _), own in self._lists.items():
+            for entry in own.entries if phase else ():
+                if entry.kind == "discount" and entry.reference == g.discount_id:
+                    own.drop(entry)
+
+    def _carry(self, g: GrantedAttachment) -> None:
+        run = self._runs.of(g.scope)
+        if isinstance(run, str):
+            return
+        live = self._live(g, run)
+        for key in run:
+            if self._awaits(g, key, run) or (live and self._runs.is_current(key)):
+                self._ours[key, g.coupon_id] = g.snapshot_id
+        if live:
+            self._carry_live(g, live, run)
+            return
+        first = next((at for at, key in enumerate(run) if self._awaits(g, key, run)), None)
+        if first is not None:
+            self._remember(g.snapshot_id, g, run[first:])
+
+    def _awaits(self, g: GrantedAttachment, key: Key, run: Run) -> bool:
+        """Whether a future phase names the coupon for this attachment, not for another order.
+
+        The ledger knows where it was put. When the ledger was lost, it is the order's own phase.
+        """
+        if self._runs.is_current(key) or not self._lists[key].find(g.coupon_id):
+            return False
+        start = self._phases[key[0]].start_date
+        own = start in g.carried_to if g.carried_to else key == run[0]
+        return own or g.duration == "forever"
+
+    def _live(self, g: GrantedAttachment, run: Run) -> LiveDiscount | None:
+        return seen(g, self._runs.live(run[0])) if self._runs.is_current(run[0]) else None
+
+    def _carry_live(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> None:
+        """Send the same discount on to the later phases that it reaches into."""
+        sent = []
+        for key in self._reached(g, live, run):
+            own, start = self._lists[key], self._phases[key[0]].start_date
+            there = own.find(g.coupon_id)
+            if there:
+                if g.duration == "forever" and there.kind == "coupon":
+                    own.replace(there, DiscountEntry.kept(live))
+            elif start in g.carried_to or own.holds(live.discount_id):
+                continue  # it is there, or somebody has taken it away there
+            elif own.size_after_one_more > MAX_DISCOUNTS:
+                self._crowded.add(g.snapshot_id)
+            else:
+                own.add(DiscountEntry.kept(live))
+                self._ours[key, g.coupon_id] = g.snapshot_id
+                sent.append(start)
+        if sent:
+            self._carried.append(Carried(g.snapshot_id, live.discount_id, tuple(sent)))
+
+    def _reached(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> Run:
+        if g.duration == "once":
+            return self._runs.before_next_invoice(run)
+        if g.duration == "repeating" and live.end is not None:
+            return self._runs.beginning_before(live.end, run[1:])
+        return run[1:]
+
+    def _remember(
+        self, snapshot_id: str, g: GrantedAttachment | WantedAttachment, run: Run
+    ) -> None:
+        """What later phases need of a discount that begins with the first phase of the run."""
+        first = self._phases[run[0][0]]
+        begins = self._known.now if self._runs.is_current(run[0]) else from_unix(first.start_date)
+        later = run[1:]
+        if g.duration == "repeating" and g.months is not None:
+            later = self._runs.beginning_before(unix(months_after(begins, g.months)), later)
+        elif g.duration == "once" and self._runs.is_current(run[0]):
+            later = self._runs.before_next_invoice(run)
+        elif g.duration == "once":
+            later = later[:1] if first.is_trial else ()
+        starts = tuple(
+            self._phases[key[0]].start_date
+            for key in later
+            if not self._lists[key].find(g.coupon_id)
+        )
+        if starts:
+            self._carry_later.append(
+                CarryLater(snapshot_id, g.coupon_id, unix(begins), first.end_date, starts)
+            )
+
+    # What is new
+
+    def _decide(self, w: WantedAttachment) -> AttachmentOutcome:
+        run = self._runs.of(w.scope)
+        subscription = self._state.subscription
+        if self._known.has(w.snapshot_id):
+            return self._granted(w, run)
+        if subscription and (
+            ended := refused_by_status(w, subscription.subscription_id, subscription.status)
+        ):
+            return ended
+        if self._fault:
+            code, details = self._fault
+            return refused(w, code, **details)
+        if isinstance(run, str):
+            item = w.scope.order_item_id or ""
+            return refused(w, run, target_id=self._state.target_id, order_item_id=item)
+        return (
+            refused_by_currency(w, self._state.target_id, self._phases[run[0][0]].currency)
+            or self._there_already(w, run)
+            or self._proof.refusal(w, self._state.target_id)
+            or refused_by_room(
+                w, self._state.target_id, [self._lists[k] for k in self._new(w, run)]
+            )
+            or self._attach(w, run)
+        )
+
+    def _granted(self, w: WantedAttachment, run: Run | str) -> AttachmentOutcome:
+        record = self._known.record(w, self._state.target_id)
+        if w.snapshot_id in self._crowded:
+            details = {"target_id": self._state.target_id, "limit": str(MAX_DISCOUNTS)}
+            details["count"] = str(MAX_DISCOUNTS + 1)
+            code = "target.too_many_discounts"
+            reason = "it was attached before; a later phase has no room for it"
+            return AttachmentOutcome(
+                w.snapshot_id, "unchanged", reason, code, details, w.coupon_id, record.discount_id
+            )
+        subscription = self._state.subscription
+        ended = subscription and refused_by_status(w, "", subscription.status)
+        live = None if isinstance(run, str) else self._live(record, run)
+        return granted_before(
+            w,
+            self._known,
+            self._state.target_id,
+            live,
+            present=isinstance(run, str)
+            or bool(ended)
+            or live is not None
+            or any(self._awaits(record, key, run) for key in run),
+        )
+
+    def _new(self, w: WantedAttachment, run: Run) -> Run:
+        """Where the coupon is named: the first phase, and for good ones the later ones too."""
+        if w.duration != "forever":
+            return run[:1]
+        return run[:1] + tuple(k for k in run[1:] if not self._lists[k].find(w.coupon_id))
+
+    def _attach(self, w: WantedAttachment, run: Run) -> AttachmentOutcome:
+        keys = self._new(w, run)
+        for key in keys:
+            self._lists[key].add(DiscountEntry.granted(w.coupon_id))
+            self._ours[key, w.coupon_id] = w.snapshot_id
+        self._proof.add(w.snapshot_id)
+        if w.duration != "forever":
+            self._remember(w.snapshot_id, w, run)
+        return AttachmentOutcome(
+            w.snapshot_id,
+            "attached",
+            "it was not attached before",
+            coupon_id=w.coupon_id,
+            place=self._runs.id_of(run[0]),
+            phases=tuple(self._phases[phase].start_date for phase, _ in keys),
+        )
+
+    def _there_already(self, w: WantedAttachment, run: Run) -> AttachmentOutcome | None:
+        """The coupon is in the first phase: adopt it, or wait if it is ours for another order."""
+        if not self._lists[run[0]].find(w.coupon_id):
+            return None
+        target_id = self._state.target_id
+        owner = self._ours.get((run[0], w.coupon_id))
+        if owner is not None and w.duration != "forever":
+            return refused(w, "target.coupon_in_use", target_id=target_id, coupon_id=w.coupon_id)
+        record = self._known.record(w, target_id)
+        live = self._live(record, run)
+        self._proof.add(w.snapshot_id)
+        self._ours[run[0], w.coupon_id] = owner or w.snapshot_id
+        if live:
+            self._carry_live(record, live, run)
+        else:
+            self._spread(w, run)
+        return AttachmentOutcome(
+            w.snapshot_id,
+            "adopted",
+            "the coupon is there already for another order" if owner else "it is there already",
+            coupon_id=w.coupon_id,
+            discount_id=live.discount_id if live else None,
+            place=self._runs.id_of(run[0]),
+            phases=(self._phases[run[0][0]].start_date,),
+        )
+
+    def _spread(self, w: WantedAttachment, run: Run) -> None:
+        """An adopted coupon of a future phase reaches as far as one of ours would."""
+        if w.duration != "forever":
+            self._remember(w.snapshot_id, w, run)
+            return
+        for key in self._new(w, run)[1:]:
+            if self._lists[key].size_after_one_more <= MAX_DISCOUNTS:
+                self._lists[key].add(DiscountEntry.granted(w.coupon_id))
+
+    def _request(self) -> ScheduleUpdate | None:
+        changed = any(own.changed for own in self._lists.values())
+        if not changed and not self._proof.added:
+            return None
+        phases = tuple(self._sent(at, phase) for at, phase in enumerate(self._phases))
+        return ScheduleUpdate(
+            self._state.schedule_id, phases if changed else (), self._proof.metadata()
+        )
+
+    def _sent(self, at: int, phase: PhaseState) -> PhaseUpdate:
+        own = self._lists[at, WHOLE_PHASE].entries
+        of_items = [self._lists[at, place].entries for place in range(len(phase.items))]
+        return PhaseUpdate(
+            phase.start_date,
+            phase.end_date,
+            own,
+            tuple((i.price_id, each) for i, each in zip(phase.items, of_items, strict=True)),
+            phase_params(phase, own, of_items),
+        )
+
+
+def _fault(state: ScheduleState, runs: PhaseRuns) -> tuple[str, dict[str, str]] | None:
+    """Why the phases cannot be sent back as they are, if so."""
+    details = {"target_id": state.target_id, "schedule_id": state.schedule_id}
+    for phase in runs.phases:
+        if beyond := unwritable(phase.body):
+            reason = f"no parameter takes {', '.join(beyond)}"
+            return "target.schedule_unsupported", {**details, "reason": reason}
+    if not runs.matches_subscription:
+        subscription = state.subscription
+        target_id = subscription.subscription_id if subscription else state.target_id
+        return "target.phase_mismatch", {**details, "target_id": target_id}
+    return None
+
+
+def _lists(state: ScheduleState, runs: PhaseRuns) -> dict[Key, ListDraft]:
+    """The current phase as the subscription has it, the future ones as the schedule has them."""
+    keep = runs.policy.customer_discount == "keep"
+    shown = {
+        (at, place): entries
+        for at, phase in enumerate(runs.phases)
+        for place, entries in [
+            (WHOLE_PHASE, phase.discounts),
+            *enumerate(item.discounts for item in phase.items),
+        ]
+    }
+    lists = {}
+    for key, planned in shown.items():
+        real = runs.is_current(key) and runs.matches_subscription
+        entries = [DiscountEntry.kept(each) for each in runs.live(key)] if real else planned
+        reaches = key[1] == WHOLE_PHASE and _customer_reaches(state, runs, key[0])
+        customer = state.customer_discount if reaches else None
+        lists[key] = ListDraft(entries, customer, keep_customer=keep)
+    return lists
+
+
+def _customer_reaches(state: ScheduleState, runs: PhaseRuns, at: int) -> bool:
+    """Whether a phase without discounts of its own shows the customer's.
+
+    An explicit list ends the inheriting, so the customer's discount is named in it
+    (https://docs.stripe.com/billing/subscriptions/coupons).
+    """
+    customer = state.customer_discount
+    if customer is None:
+        return False
+    later = at > 0 or not runs.is_current((at, WHOLE_PHASE))
+    over = customer.end is not None and customer.end <= runs.phases[at].start_date
+    return not (later and (over or customer.duration == "once"))

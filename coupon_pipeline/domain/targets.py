@@ -1,0 +1,292 @@
+"""What carries discounts in Stripe, as it was read, and what is to be put there.
+
+Everything here is plain data. Times that come from Stripe stay Unix seconds, because a phase
+has to be sent back with exactly the dates that it had. Currencies are Stripe's lower-case codes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, TypeAlias
+
+from coupon_pipeline.domain.records import OrderItem, Scope
+
+JsonValue: TypeAlias = (
+    "bool | int | Decimal | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
+)
+"""A part of a reply or of a request; numbers are exact."""
+
+Duration: TypeAlias = Literal["once", "repeating", "forever"]
+
+ScheduleStatus: TypeAlias = Literal["not_started", "active", "completed", "released", "canceled"]
+
+MAX_DISCOUNTS = 20
+"""Entries that Stripe takes in one list (https://docs.stripe.com/billing/subscriptions/coupons)."""
+
+MAX_METADATA_KEYS = 50
+"""Keys that Stripe takes on one object (https://docs.stripe.com/api/metadata)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveDiscount:
+    """A Discount object on a subscription, a subscription item or a customer."""
+
+    discount_id: str
+    coupon_id: str | None
+    """The coupon it was made from; a promotion code's coupon counts too."""
+    promotion_code: str | None = None
+    start: int | None = None
+    end: int | None = None
+    """Set for `repeating` only."""
+    duration: Duration | None = None
+    """Of its coupon, where the reply expanded that."""
+
+
+@dataclass(frozen=True, slots=True)
+class DiscountEntry:
+    """One element of a `discounts` list as Stripe takes it: a kind and the id it names."""
+
+    kind: Literal["discount", "coupon", "promotion_code"]
+    reference: str
+    coupon_id: str | None = None
+    """The coupon behind it, where known; never sent."""
+
+    @classmethod
+    def kept(cls, live: LiveDiscount) -> "DiscountEntry":
+        """The discount that is there goes back by its own id."""
+        return cls("discount", live.discount_id, live.coupon_id)
+
+    @classmethod
+    def granted(cls, coupon_id: str) -> "DiscountEntry":
+        """A new discount from this coupon."""
+        return cls("coupon", coupon_id, coupon_id)
+
+    def param(self) -> dict[str, JsonValue]:
+        """The element for the request."""
+        return {self.kind: self.reference}
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionItemState:
+    """An item of a subscription."""
+
+    item_id: str
+    price_id: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    quantity: int | None = None
+    discounts: tuple[LiveDiscount, ...] = ()
+    current_period_end: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionState:
+    """A subscription with its discounts at every level."""
+
+    subscription_id: str
+    status: str
+    currency: str
+    customer_id: str
+    schedule_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    discounts: tuple[LiveDiscount, ...] = ()
+    items: tuple[SubscriptionItemState, ...] = ()
+    customer_discount: LiveDiscount | None = None
+    paused: bool = False
+    """Collection is paused, or the whole subscription is; discounts are attached all the same."""
+    livemode: bool = False
+
+    @property
+    def target_id(self) -> str:
+        """The id that a request for this target names."""
+        return self.subscription_id
+
+    def live_discounts(self) -> tuple[LiveDiscount, ...]:
+        """Those of the subscription, then those of its items."""
+        return self.discounts + tuple(d for item in self.items for d in item.discounts)
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseItemState:
+    """An item of a phase."""
+
+    price_id: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    quantity: int | None = None
+    discounts: tuple[DiscountEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseState:
+    """A phase of a schedule: the parts that decisions need, and all of it as it was read."""
+
+    start_date: int
+    end_date: int
+    currency: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    discounts: tuple[DiscountEntry, ...] = ()
+    items: tuple[PhaseItemState, ...] = ()
+    body: Mapping[str, JsonValue] = field(default_factory=dict)
+    """The phase in the form of a reply, for sending back what nobody here looks at."""
+
+    @property
+    def bills_at_start(self) -> bool:
+        """Whether entering the phase makes an invoice of its own."""
+        return (
+            self.body.get("billing_cycle_anchor") == "phase_start"
+            or self.body.get("proration_behavior") == "always_invoice"
+        )
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether nothing is charged in the whole phase."""
+        trial_end = self.body.get("trial_end")
+        return self.body.get("trial") is True or (
+            isinstance(trial_end, int) and trial_end >= self.end_date
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleState:
+    """A subscription schedule, with its subscription once there is one."""
+
+    schedule_id: str
+    status: ScheduleStatus
+    customer_id: str
+    subscription: SubscriptionState | None = None
+    """The one it manages or, after the schedule ended, the one that it left running."""
+    released_subscription_id: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    phases: tuple[PhaseState, ...] = ()
+    """Past, current and future ones, oldest first."""
+    current_phase: tuple[int, int] | None = None
+    """Start and end of the phase that is on now; only an active schedule has one."""
+    end_behavior: str = "release"
+    default_settings: Mapping[str, JsonValue] = field(default_factory=dict)
+    former_metadata: tuple[Mapping[str, str], ...] = ()
+    """Of schedules that the subscription was released from: their proofs count too."""
+    customer_discount: LiveDiscount | None = None
+    livemode: bool = False
+
+    @property
+    def target_id(self) -> str:
+        """The id that a request for this target names."""
+        return self.schedule_id
+
+    def open_phases(self, now: int) -> tuple[PhaseState, ...]:
+        """The current phase, if one is on, and the future ones."""
+        begun = self.current_phase[0] if self.current_phase else now
+        if self.status == "not_started":
+            return self.phases
+        return tuple(phase for phase in self.phases if phase.end_date > begun)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetGone:
+    """There is nothing to attach to under this id, and why."""
+
+    code: str
+    target_id: str
+    details: Mapping[str, str] = field(default_factory=dict)
+
+
+TargetState: TypeAlias = SubscriptionState | ScheduleState | TargetGone
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAttachment:
+    """One snapshot whose Stripe coupon exists and belongs on this target."""
+
+    snapshot_id: str
+    scope: Scope
+    quote_coupon_id: str
+    coupon_id: str
+    duration: Duration
+    months: int | None
+    """Of a `repeating` coupon."""
+    percent: bool
+    currencies: frozenset[str]
+    """Those that an amount coupon can take off in; empty for a percentage."""
+    stack_key: tuple[str, str]
+    """When the association was made (ISO 8601, UTC) and its id, or the snapshot's id."""
+    activated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedAttachment:
+    """What the ledger remembers of an attachment that was made or adopted."""
+
+    snapshot_id: str
+    target_id: str
+    scope: Scope
+    coupon_id: str
+    duration: Duration
+    months: int | None = None
+    discount_id: str | None = None
+    """Unknown until the phase that it was put on begins, or after a lost answer."""
+    granted_at: datetime | None = None
+    carried_to: frozenset[int] = frozenset()
+    """Starts of the phases that it was put on or sent on to; absent there means taken away."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPolicy:
+    """Choices that an operator makes about discount lists."""
+
+    stacking: Literal["association", "percent_first", "amount_first"] = "association"
+    customer_discount: Literal["keep", "replace"] = "keep"
+    metadata_prefix: str = "salesforce_"
+
+    @property
+    def order_key(self) -> str:
+        """Metadata key that names the order on subscriptions and phases."""
+        return f"{self.metadata_prefix}order_id"
+
+    @property
+    def order_item_key(self) -> str:
+        """Metadata key that names the order item on subscription items and phase items."""
+        return f"{self.metadata_prefix}order_item_id"
+
+
+def in_stacking_order(
+    wanted: Sequence[WantedAttachment], policy: TargetPolicy
+) -> list[WantedAttachment]:
+    """By creation of the association then id, after the kind that the policy puts first.
+
+    Stripe applies a list from its beginning to its end, so percentages and amounts do not commute
+    (https://docs.stripe.com/billing/subscriptions/coupons).
+    """
+    first = {"association": None, "percent_first": True, "amount_first": False}[policy.stacking]
+    return sorted(
+        wanted,
+        key=lambda w: (
+            first is not None and w.percent is not first,
+            w.stack_key,
+            w.snapshot_id,
+        ),
+    )
+
+
+def find_item(
+    order_item_id: str,
+    record: OrderItem | None,
+    items: Sequence[SubscriptionItemState | PhaseItemState],
+    policy: TargetPolicy,
+) -> int | None:
+    """Position of the item that an order item became, or None.
+
+    By the metadata that the order sync writes; else by the item id on the order item; else by a
+    price that exactly one item has, unless that item says it is another order item's.
+    """
+    for position, item in enumerate(items):
+        if item.metadata.get(policy.order_item_key) == order_item_id:
+            return position
+    if record is None:
+        return None
+    for position, item in enumerate(items):
+        if isinstance(item, SubscriptionItemState) and item.item_id == record.stripe_id:
+            return position
+    same_price = [p for p, item in enumerate(items) if item.price_id == record.price_id]
+    if len(same_price) == 1 and policy.order_item_key not in items[same_price[0]].metadata:
+        return same_price[0]
+    return None

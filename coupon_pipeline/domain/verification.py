@@ -1,0 +1,112 @@
+"""Reading back: whether a target is as it was sent.
+
+Stripe has no way to make a write depend on what was read before it, so a change that comes in
+between is noticed afterwards, from the answer to the write or from a later read.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from coupon_pipeline.domain.attachments import PhaseUpdate, ScheduleUpdate, SubscriptionUpdate
+from coupon_pipeline.domain.targets import (
+    DiscountEntry,
+    PhaseState,
+    ScheduleState,
+    SubscriptionState,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something on a target that is not as it was sent."""
+
+    where: str
+    sent: str
+    found: str
+
+
+def verify_subscription(
+    sent: SubscriptionUpdate, after: SubscriptionState
+) -> tuple[Difference, ...]:
+    """What is not as it was sent, for a change that came in between."""
+    lists = {item.item_id: item.discounts for item in after.items}
+    expected = [(each.item_id, each.discounts) for each in sent.items]
+    if sent.discounts is not None:
+        lists[after.subscription_id] = after.discounts
+        expected.append((after.subscription_id, sent.discounts))
+    found = [
+        difference
+        for where, entries in expected
+        for difference in _list_differences(
+            where, entries, [DiscountEntry.kept(each) for each in lists.get(where, ())]
+        )
+    ]
+    return (*found, *_metadata_differences(sent.metadata, after.metadata))
+
+
+def verify_schedule(sent: ScheduleUpdate, after: ScheduleState) -> tuple[Difference, ...]:
+    """What is not as it was sent: a phase has begun meanwhile, or somebody edited the schedule."""
+    found: list[Difference] = []
+    shown = {phase.start_date: phase for phase in after.phases}
+    if after.current_phase and sent.phases:
+        begun = after.current_phase[0]
+        if begun > sent.phases[0].start_date:
+            found.append(Difference("current phase", str(sent.phases[0].start_date), str(begun)))
+    for phase in sent.phases:
+        where = f"phase {phase.start_date}"
+        there = shown.get(phase.start_date)
+        if there is None:
+            found.append(Difference(where, "sent", "not there"))
+            continue
+        found += _phase_differences(where, phase, _as_billed(there, after))
+    extra = set(shown) - {phase.start_date for phase in sent.phases}
+    last = sent.phases[0].start_date if sent.phases else max(extra, default=0) + 1
+    found += [Difference(f"phase {at}", "not sent", "there") for at in sorted(extra) if at > last]
+    return (*found, *_metadata_differences(sent.metadata, after.metadata))
+
+
+def _phase_differences(where: str, phase: PhaseUpdate, there: PhaseState) -> tuple[Difference, ...]:
+    found = list(_list_differences(where, phase.discounts, there.discounts))
+    if there.end_date != phase.end_date:
+        found.append(Difference(f"{where} end", str(phase.end_date), str(there.end_date)))
+    prices = [price for price, _ in phase.item_discounts]
+    if prices != [item.price_id for item in there.items]:
+        shown = ", ".join(item.price_id for item in there.items)
+        return (*found, Difference(f"{where} items", ", ".join(prices), shown))
+    for (price, entries), item in zip(phase.item_discounts, there.items, strict=True):
+        found += _list_differences(f"{where} item {price}", entries, item.discounts)
+    return tuple(found)
+
+
+def _as_billed(phase: PhaseState, after: ScheduleState) -> PhaseState:
+    """The current phase with what the subscription really has; a future one as it is."""
+    current = after.current_phase and after.current_phase[0] == phase.start_date
+    if not current or after.subscription is None:
+        return phase
+    live = tuple(DiscountEntry.kept(each) for each in after.subscription.discounts)
+    return replace(phase, discounts=live)
+
+
+def _metadata_differences(
+    sent: Mapping[str, str], found: Mapping[str, str]
+) -> tuple[Difference, ...]:
+    return tuple(
+        Difference(f"metadata {key}", value, found.get(key, ""))
+        for key, value in sent.items()
+        if found.get(key) != value
+    )
+
+
+def _list_differences(
+    where: str, sent: Sequence[DiscountEntry], found: Sequence[DiscountEntry]
+) -> tuple[Difference, ...]:
+    """How a list that was read back differs; a coupon may have become a discount meanwhile."""
+    same = len(sent) == len(found) and all(
+        s.reference == f.reference or (s.kind != f.kind and s.coupon_id == f.coupon_id)
+        for s, f in zip(sent, found, strict=True)
+    )
+    return () if same else (Difference(where, _shown(sent), _shown(found)),)
+
+
+def _shown(entries: Sequence[DiscountEntry]) -> str:
+    return ", ".join(f"{each.kind} {each.reference}" for each in entries) or "none"

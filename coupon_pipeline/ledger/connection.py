@@ -1,0 +1,102 @@
+"""Opening the file: one writer or several readers at a time, and nobody waits for ever.
+
+DuckDB lets one process write a file and refuses readers meanwhile
+(duckdb.org/docs/2.0/connect/concurrency.html), so every opening first takes a lock on a file
+beside the database, shared for reading and exclusive for writing. Others who do not know that
+lock, such as a notebook, are waited for as well. Both waits have a bound.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import duckdb
+
+PATIENCE_SECONDS = 60.0
+_PAUSE_SECONDS = 0.02
+
+Result = TypeVar("Result")
+
+
+class LedgerError(Exception):
+    """The ledger cannot be used. `code` is stable, `fix` says what to do."""
+
+    def __init__(self, code: str, message: str, fix: str) -> None:
+        super().__init__(f"{message} {fix}")
+        self.code = code
+        self.message = message
+        self.fix = fix
+
+
+class LedgerBusy(LedgerError):  # noqa: N818 - a state, named as such
+    """Somebody else held the ledger for longer than we wait."""
+
+
+@contextmanager
+def file_lock(path: Path, *, exclusive: bool, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Hold a lock on `path` for the block.
+
+    The lock file stays where it is: removing it while somebody waits would let two in.
+
+    Raises:
+        LedgerBusy: the lock was not free within `patience` seconds.
+    """
+    mode = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _patiently(lambda: fcntl.flock(descriptor, mode | fcntl.LOCK_NB), path, patience)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def open_database(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A connection for as long as the block runs; without COMMIT everything is discarded.
+
+    Raises:
+        LedgerBusy: another process kept the file open.
+        LedgerError: the file is no DuckDB database that this version can read, or cannot be
+            written.
+    """
+    with file_lock(Path(f"{path}.lock"), exclusive=write):
+        connection = _patiently(lambda: _connect(path, write=write), path, PATIENCE_SECONDS)
+        try:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+        finally:
+            connection.close()
+
+
+def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path), read_only=not write)
+    except duckdb.IOException as error:
+        if "Could not set lock" in str(error):
+            raise BlockingIOError(str(error)) from error
+        raise LedgerError(
+            "ledger.unreadable",
+            f"The ledger {path} cannot be opened: {error}.",
+            "Check that the disk is not full, that the file may be read and written, and that it "
+            "was written by this version; a copy from a backup can take its place.",
+        ) from error
+
+
+def _patiently(action: Callable[[], Result], path: Path, patience: float) -> Result:
+    deadline = time.monotonic() + patience
+    while True:
+        try:
+            return action()
+        except BlockingIOError as error:
+            if time.monotonic() >= deadline:
+                raise LedgerBusy(
+                    "ledger.busy",
+                    f"{path} is in use by somebody else since {patience:.0f} seconds.",
+                    "Wait for the other run to end, or close the program that holds it, "
+                    "then run again; nothing is lost.",
+                ) from error
+        time.sleep(_PAUSE_SECONDS)

@@ -1,0 +1,177 @@
+"""The ledger: the only way into the DuckDB file."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import cast
+
+import duckdb
+
+from coupon_pipeline.ledger.connection import LedgerError, file_lock, open_database
+from coupon_pipeline.ledger.transaction import Transaction
+
+SCHEMA_VERSION = 1
+LOAD_PATIENCE_SECONDS = 600.0
+_EMPTY_FILE_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The pair of accounts that a ledger belongs to; None where it is not known yet."""
+
+    org_id: str | None = None
+    stripe_account: str | None = None
+    livemode: bool | None = None
+
+
+class Ledger:
+    """Remembers versions, snapshots, coupons, attachments and every write.
+
+    Holds nothing but the path: each transaction opens the file and closes it again, so that no
+    connection is open while a request is on its way.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Write: all or nothing, and short.
+
+        Raises:
+            LedgerBusy: another process kept the file.
+            LedgerError: the file is not a ledger of this version.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with open_database(self.path, write=True) as connection:
+            connection.execute("BEGIN")
+            if _is_empty(connection):
+                _create_schema(connection)
+                self.path.chmod(0o600)
+            _check_version(connection, self.path)
+            yield Transaction(connection)
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Read one consistent state; several processes may read at once."""
+        if not self.path.exists() or self._has_no_tables():
+            with self.transaction():
+                pass
+        with open_database(self.path, write=False) as connection:
+            connection.execute("BEGIN")
+            _check_version(connection, self.path)
+            yield Transaction(connection)
+
+    @contextmanager
+    def load_lock(self) -> Iterator[None]:
+        """Only one run at a time reads, plans and writes Stripe and Salesforce.
+
+        Two runs that read the same subscription before either has written would each replace
+        the other's discounts.
+
+        Raises:
+            LedgerBusy: another run kept on writing for longer than we wait.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with file_lock(
+            Path(f"{self.path}.load.lock"), exclusive=True, patience=LOAD_PATIENCE_SECONDS
+        ):
+            yield
+
+    def copy_to(self, path: Path) -> None:
+        """A copy of the file as it is between two transactions."""
+        with file_lock(Path(f"{self.path}.lock"), exclusive=False):
+            shutil.copyfile(self.path, path)
+            log = Path(f"{self.path}.wal")
+            if log.exists():
+                shutil.copyfile(log, f"{path}.wal")
+
+    def pin(self, identity: Identity) -> None:
+        """Tie the ledger to its pair of accounts, or refuse another pair.
+
+        Raises:
+            LedgerError: the ledger was opened with another org, account or mode.
+        """
+        with self.reading() as tx:
+            pinned = _identity(tx)
+        given = (identity.org_id, identity.stripe_account, identity.livemode)
+        known = (pinned.org_id, pinned.stripe_account, pinned.livemode)
+        for ours, theirs in zip(known, given, strict=True):
+            if ours is not None and theirs is not None and ours != theirs:
+                raise LedgerError(
+                    "ledger.other_accounts",
+                    f"The ledger {self.path} belongs to {_shown(pinned)}, "
+                    f"not to {_shown(identity)}.",
+                    "Set COUPON_PIPELINE_DB to another file for this pair of accounts.",
+                )
+        if all(
+            ours is not None or theirs is None for ours, theirs in zip(known, given, strict=True)
+        ):
+            return
+        with self.transaction() as tx:
+            tx.stage("ledger_identity", ["org_id", "stripe_account", "livemode"], [given])
+            tx.run("pin_identity")
+
+    def _has_no_tables(self) -> bool:
+        """A run that was killed while it created the file leaves a small one without tables."""
+        if self.path.stat().st_size > _EMPTY_FILE_BYTES:
+            return False
+        with open_database(self.path, write=False) as connection:
+            return _is_empty(connection)
+
+
+def _is_empty(connection: duckdb.DuckDBPyConnection) -> bool:
+    return connection.execute("select 1 from duckdb_tables() limit 1").fetchall() == []
+
+
+def _create_schema(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute((files(__package__) / "schema.sql").read_text(encoding="utf-8"))
+    Transaction(connection).insert(
+        "ledger_identity",
+        ["schema_version", "opened_at"],
+        [(SCHEMA_VERSION, datetime.now(UTC))],
+    )
+
+
+def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+    try:
+        found = connection.execute("select schema_version from ledger_identity").fetchall()
+    except duckdb.CatalogException:
+        found = []
+    version = cast("int | None", found[0][0] if found else None)
+    if version == SCHEMA_VERSION:
+        return
+    if version is None:
+        raise LedgerError(
+            "ledger.unreadable",
+            f"{path} is a DuckDB file but not a ledger.",
+            "Set COUPON_PIPELINE_DB to the ledger, or to a file that does not exist yet.",
+        )
+    raise LedgerError(
+        "ledger.other_version",
+        f"The ledger {path} has schema version {version}; this program knows {SCHEMA_VERSION}.",
+        "Use the version of coupon_pipeline that wrote it.",
+    )
+
+
+def _identity(tx: Transaction) -> Identity:
+    org_id, stripe_account, livemode = tx.rows("identity")[0]
+    return Identity(
+        cast("str | None", org_id),
+        cast("str | None", stripe_account),
+        cast("bool | None", livemode),
+    )
+
+
+def _shown(identity: Identity) -> str:
+    parts = {
+        "org": identity.org_id,
+        "Stripe account": identity.stripe_account,
+        "mode": None if identity.livemode is None else ("live" if identity.livemode else "test"),
+    }
+    return ", ".join(f"{name} {value}" for name, value in parts.items() if value is not None)

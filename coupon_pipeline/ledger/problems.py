@@ -1,0 +1,131 @@
+"""Problems that were seen: since when, and whether they still are."""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import cast
+
+from coupon_pipeline.domain.problems import Problem
+from coupon_pipeline.ledger.rows import Cell, utc
+from coupon_pipeline.ledger.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class NotedProblem:
+    """An open problem as the ledger keeps it."""
+
+    code: str
+    effect: str
+    message: str
+    fix: str
+    order_id: str | None
+    order_item_id: str | None
+    quote_coupon_id: str | None
+    stage: str
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+    def as_json(self) -> dict[str, str | None]:
+        """The form in which every `--json` lists it."""
+        return {
+            "code": self.code,
+            "effect": self.effect,
+            "message": self.message,
+            "fix": self.fix,
+            "order_id": self.order_id,
+            "order_item_id": self.order_item_id,
+            "quote_coupon_id": self.quote_coupon_id,
+            "first_seen_at": self.first_seen_at.isoformat(),
+        }
+
+
+def note_problems(
+    tx: Transaction,
+    stage: str,
+    problems: Iterable[Problem],
+    days: Mapping[str, date],
+    now: datetime,
+) -> None:
+    """Keep what a stage saw on the selected orders, and resolve what it no longer sees.
+
+    Args:
+        tx: a transaction in which the orders are selected.
+        stage: the asset that looked.
+        problems: all that it saw; each names its order.
+        days: order id to activation day.
+        now: the time of looking.
+    """
+    tx.stage("problems", ["stage", "last_seen_at"], [(stage, now)], name="stage_now")
+    rows = {
+        _problem_id(stage, problem): (
+            stage,
+            problem.code,
+            problem.effect.value,
+            problem.message,
+            problem.fix,
+            problem.order_id,
+            problem.order_item_id,
+            problem.quote_coupon_id,
+            days[problem.order_id or ""],
+            now,
+            now,
+        )
+        for problem in problems
+    }
+    tx.stage(
+        "problems",
+        [
+            "problem_id",
+            "stage",
+            "code",
+            "effect",
+            "message",
+            "fix",
+            "order_id",
+            "order_item_id",
+            "quote_coupon_id",
+            "activation_day",
+            "first_seen_at",
+            "last_seen_at",
+        ],
+        [(problem_id, *row) for problem_id, row in rows.items()],
+    )
+    tx.run("note_problems")
+    tx.run("resolve_problems")
+
+
+def read_selected_problems(tx: Transaction) -> list[NotedProblem]:
+    """Open problems of the selected orders."""
+    return [_noted(row) for row in tx.rows("problems_of_selected")]
+
+
+def read_open_problems(tx: Transaction) -> list[NotedProblem]:
+    """Every open problem."""
+    return [_noted(row) for row in tx.rows("open_problems")]
+
+
+def _problem_id(stage: str, problem: Problem) -> str:
+    parts = (
+        stage,
+        problem.code,
+        problem.order_id or "",
+        problem.order_item_id or "",
+        problem.quote_coupon_id or "",
+    )
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()[:24]
+
+
+def _noted(row: tuple[Cell, ...]) -> NotedProblem:
+    return NotedProblem(
+        code=cast("str", row[0]),
+        effect=cast("str", row[1]),
+        message=cast("str", row[2]),
+        fix=cast("str", row[3]),
+        order_id=cast("str | None", row[4]),
+        order_item_id=cast("str | None", row[5]),
+        quote_coupon_id=cast("str | None", row[6]),
+        stage=cast("str", row[7]),
+        first_seen_at=utc(cast("datetime", row[8])),
+        last_seen_at=utc(cast("datetime", row[9])),
+    )

@@ -1,0 +1,60 @@
+"""Values on their way into and out of a table, each in one exact text form.
+
+Staged values travel as text and are cast by the table's own types, so that neither pandas nor a
+driver decides what a number is. Raw Salesforce fields are JSON in which an exact decimal is
+`{"decimal": "10.50"}`.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TypeAlias
+
+from coupon_pipeline.domain.records import RawFields, Scalar
+
+Cell: TypeAlias = str | int | bool | date | datetime | Decimal | None
+"""What a column can hold; a `datetime` is timezone-aware and in UTC."""
+
+
+def text_of(value: Cell) -> str | None:
+    """The one text form of a value; null stays null."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (date, datetime)):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return format(value, "f")
+    return str(value)
+
+
+def utc(value: datetime) -> datetime:
+    """The same moment with Python's own UTC, whatever library made it."""
+    return value.astimezone(UTC)
+
+
+def json_text(value: object) -> str:
+    """Canonical JSON: sorted keys, no spaces, no escapes for letters."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def encode_fields(fields: RawFields) -> str:
+    """Raw fields as canonical JSON."""
+    return json_text(
+        {
+            name: {"decimal": format(value, "f")} if isinstance(value, Decimal) else value
+            for name, value in fields.items()
+        }
+    )
+
+
+def decode_fields(text: str) -> RawFields:
+    """The inverse of `encode_fields`."""
+    decoded: dict[str, Scalar] = json.loads(text, object_hook=_decimal)
+    return decoded
+
+
+def _decimal(node: dict[str, str]) -> Mapping[str, str] | Decimal:
+    return Decimal(node["decimal"]) if set(node) == {"decimal"} else node

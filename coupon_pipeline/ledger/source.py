@@ -1,0 +1,394 @@
+"""What was read from Salesforce: kept as it was read, given back typed.
+
+Each read replaces what the selection held before, so that an order that is no longer activated
+or an item that is gone does not stay behind; coupon versions are only ever added.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import cast
+
+from coupon_pipeline.domain.records import (
+    Association,
+    CouponVersion,
+    Level,
+    Order,
+    OrderCoupon,
+    OrderItem,
+    Selection,
+)
+from coupon_pipeline.ledger.rows import Cell, decode_fields, encode_fields, utc
+from coupon_pipeline.ledger.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """Up to when quote coupons were read, and what was selected then."""
+
+    read_up_to: datetime
+    reading: str
+
+
+def select_orders(tx: Transaction, selection: Selection) -> None:
+    """Make `selected_orders` hold the orders that the following statements are about."""
+    tx.stage(
+        "activated_orders",
+        ["activation_day"],
+        [(selection.first_day,), (selection.last_day,)],
+        name="selected_days",
+    )
+    tx.stage(
+        "activated_orders", ["order_id"], [(i,) for i in selection.order_ids], name="asked_orders"
+    )
+    tx.run("select_orders")
+
+
+def select_orders_on_same_targets(tx: Transaction) -> None:
+    """Add the orders that name the same subscription or schedule as a selected one."""
+    tx.run("select_orders_on_same_targets")
+
+
+def select_orders_by_id(tx: Transaction, order_ids: Iterable[str]) -> None:
+    """Make the following statements be about these orders, whatever their day."""
+    tx.stage("activated_orders", ["order_id"], [(order_id,) for order_id in order_ids])
+    tx.run("select_staged_orders")
+
+
+def orders_of_id(tx: Transaction, record_id: str) -> list[str]:
+    """Orders that an id of Salesforce's or Stripe's, or an order number, is about."""
+    tx.stage("activated_orders", ["order_id"], [(record_id,)])
+    return [cast("str", row[0]) for row in tx.rows("orders_of_id")]
+
+
+def record_orders(
+    tx: Transaction, selection: Selection, orders: Iterable[Order], items: Iterable[OrderItem]
+) -> None:
+    """Keep the orders and items of a selection, and forget those that are gone from it."""
+    select_orders(tx, selection)
+    tx.upsert(
+        "activated_orders",
+        ["order_id"],
+        _ORDER_COLUMNS,
+        [
+            (
+                order.order_id,
+                order.order_number,
+                order.activation_day,
+                order.activated_at,
+                order.modified_at,
+                order.account_id,
+                order.quote_id,
+                order.contract_id,
+                order.currency,
+                order.quote_currency,
+                order.stripe_id,
+                order.order_type,
+                order.effective_date,
+            )
+            for order in orders
+        ],
+    )
+    tx.run("forget_unread_orders")
+    tx.run("select_orders")
+    tx.upsert(
+        "order_items",
+        ["order_item_id"],
+        _ITEM_COLUMNS,
+        [
+            (
+                item.order_item_id,
+                item.order_id,
+                item.quote_line_id,
+                item.stripe_id,
+                item.price_id,
+                item.quantity,
+                item.created_at,
+            )
+            for item in items
+        ],
+    )
+    tx.run("forget_unread_items")
+
+
+def record_junctions(
+    tx: Transaction,
+    selection: Selection,
+    associations: Iterable[Association],
+    order_coupons: Iterable[OrderCoupon],
+) -> None:
+    """Keep the associations and order coupons of a selection, and forget those that are gone."""
+    select_orders(tx, selection)
+    tx.upsert(
+        "coupon_junctions",
+        ["association_id"],
+        _JUNCTION_COLUMNS,
+        [
+            (
+                association.association_id,
+                association.level,
+                association.parent_id,
+                association.quote_coupon_id,
+                association.created_at,
+                association.currency,
+                association.is_deleted,
+                association.deleted_at,
+            )
+            for association in associations
+        ],
+    )
+    tx.run("forget_unread_junctions")
+    tx.upsert(
+        "order_coupons",
+        ["order_coupon_id"],
+        _ORDER_COUPON_COLUMNS,
+        [
+            (
+                copy.order_coupon_id,
+                copy.order_id,
+                copy.order_item_id,
+                copy.quote_coupon_id,
+                copy.created_at,
+                copy.modified_at,
+                copy.stripe_id,
+                encode_fields(copy.fields),
+            )
+            for copy in order_coupons
+        ],
+    )
+    tx.run("forget_unread_order_coupons")
+
+
+def record_coupons(
+    tx: Transaction,
+    observed: Sequence[CouponVersion],
+    is_edit: Callable[[CouponVersion, CouponVersion], bool],
+) -> int:
+    """Keep quote coupons as they are now, and a version for each real edit.
+
+    Args:
+        tx: the transaction.
+        observed: what was just read.
+        is_edit: whether the second state differs from the first in more than what we write.
+
+    Returns:
+        How many versions are new.
+    """
+    rows = [_version_row(version) for version in observed]
+    tx.upsert("quote_coupons", ["quote_coupon_id"], _VERSION_COLUMNS, rows)
+    latest = {v.quote_coupon_id: v for v in map(_version, tx.rows("latest_versions_of_staged"))}
+    edits = [
+        version
+        for version in observed
+        if version.quote_coupon_id not in latest
+        or (
+            version.effective_at > latest[version.quote_coupon_id].effective_at
+            and is_edit(latest[version.quote_coupon_id], version)
+        )
+    ]
+    tx.append("coupon_versions", _VERSION_COLUMNS, map(_version_row, edits))
+    return len(edits)
+
+
+def record_stripe_ids(tx: Transaction, object_name: str, written: Mapping[str, str]) -> None:
+    """Remember the Stripe ids that we wrote, until the records are read again."""
+    table, key = {
+        "Order_Stripe_Coupon__c": ("order_coupons", "order_coupon_id"),
+        "Quote_Stripe_Coupon__c": ("quote_coupons", "quote_coupon_id"),
+    }[object_name]
+    tx.stage(table, [key, "stripe_id"], written.items())
+    tx.run(f"set_stripe_ids_on_{table}")
+
+
+def record_watermark(tx: Transaction, watermark: Watermark) -> None:
+    """Remember how far quote coupons have been read."""
+    tx.upsert(
+        "watermarks",
+        ["source"],
+        ["source", "read_up_to", "reading"],
+        [("quote_coupons", watermark.read_up_to, watermark.reading)],
+    )
+
+
+def read_watermark(tx: Transaction) -> Watermark | None:
+    """How far quote coupons have been read, or None before the first time."""
+    rows = tx.rows("watermark")
+    if not rows:
+        return None
+    read_up_to, reading = rows[0]
+    return Watermark(utc(cast("datetime", read_up_to)), cast("str", reading))
+
+
+def read_orders(tx: Transaction) -> list[Order]:
+    """The selected orders, by time of activation."""
+    return [_order(row) for row in tx.rows("orders")]
+
+
+def read_items(tx: Transaction) -> list[OrderItem]:
+    """The items of the selected orders."""
+    return [_item(row) for row in tx.rows("order_items")]
+
+
+def read_associations(tx: Transaction) -> list[Association]:
+    """The associations of the selected orders' quotes and lines."""
+    return [_association(row) for row in tx.rows("junctions")]
+
+
+def read_order_coupons(tx: Transaction) -> list[OrderCoupon]:
+    """The order coupons on the selected orders and their items."""
+    return [_order_coupon(row) for row in tx.rows("order_coupons")]
+
+
+def read_versions(tx: Transaction) -> list[CouponVersion]:
+    """Every known version of the quote coupons that the selected orders use."""
+    tx.run("referenced_coupons")
+    return [_version(row) for row in tx.rows("versions_of_referenced")]
+
+
+def read_quote_coupons(tx: Transaction) -> list[CouponVersion]:
+    """The same quote coupons as they were last seen."""
+    tx.run("referenced_coupons")
+    return [_version(row) for row in tx.rows("quote_coupons_of_referenced")]
+
+
+def read_unread_coupons(tx: Transaction) -> list[str]:
+    """Ids of quote coupons that the selected orders use and that were never read."""
+    tx.run("referenced_coupons")
+    return [cast("str", row[0]) for row in tx.rows("unread_coupons")]
+
+
+_ORDER_COLUMNS = (
+    "order_id",
+    "order_number",
+    "activation_day",
+    "activated_at",
+    "modified_at",
+    "account_id",
+    "quote_id",
+    "contract_id",
+    "currency",
+    "quote_currency",
+    "stripe_id",
+    "order_type",
+    "effective_date",
+)
+_ITEM_COLUMNS = (
+    "order_item_id",
+    "order_id",
+    "quote_line_id",
+    "stripe_id",
+    "price_id",
+    "quantity",
+    "created_at",
+)
+_JUNCTION_COLUMNS = (
+    "association_id",
+    "level",
+    "parent_id",
+    "quote_coupon_id",
+    "created_at",
+    "currency",
+    "is_deleted",
+    "deleted_at",
+)
+_ORDER_COUPON_COLUMNS = (
+    "order_coupon_id",
+    "order_id",
+    "order_item_id",
+    "quote_coupon_id",
+    "created_at",
+    "modified_at",
+    "stripe_id",
+    "fields",
+)
+_VERSION_COLUMNS = (
+    "quote_coupon_id",
+    "effective_at",
+    "created_at",
+    "currency",
+    "stripe_id",
+    "is_deleted",
+    "fields",
+)
+
+
+def _order(row: tuple[Cell, ...]) -> Order:
+    texts = cast("tuple[str | None, ...]", row)
+    return Order(
+        order_id=cast("str", row[0]),
+        order_number=cast("str", row[1]),
+        activated_at=utc(cast("datetime", row[2])),
+        modified_at=utc(cast("datetime", row[3])),
+        account_id=texts[4],
+        quote_id=texts[5],
+        contract_id=texts[6],
+        currency=texts[7],
+        quote_currency=texts[8],
+        stripe_id=texts[9],
+        order_type=texts[10],
+        effective_date=cast("date | None", row[11]),
+    )
+
+
+def _item(row: tuple[Cell, ...]) -> OrderItem:
+    texts = cast("tuple[str | None, ...]", row)
+    return OrderItem(
+        order_item_id=cast("str", row[0]),
+        order_id=cast("str", row[1]),
+        quote_line_id=texts[2],
+        stripe_id=texts[3],
+        price_id=texts[4],
+        quantity=None if texts[5] is None else Decimal(texts[5]),
+        created_at=utc(cast("datetime", row[6])),
+    )
+
+
+def _association(row: tuple[Cell, ...]) -> Association:
+    return Association(
+        association_id=cast("str", row[0]),
+        level=cast("Level", row[1]),
+        parent_id=cast("str", row[2]),
+        quote_coupon_id=cast("str", row[3]),
+        created_at=utc(cast("datetime", row[4])),
+        currency=cast("str | None", row[5]),
+        is_deleted=cast("bool", row[6]),
+        deleted_at=None if row[7] is None else utc(cast("datetime", row[7])),
+    )
+
+
+def _order_coupon(row: tuple[Cell, ...]) -> OrderCoupon:
+    return OrderCoupon(
+        order_coupon_id=cast("str", row[0]),
+        order_id=cast("str | None", row[1]),
+        order_item_id=cast("str | None", row[2]),
+        quote_coupon_id=cast("str", row[3]),
+        created_at=utc(cast("datetime", row[4])),
+        modified_at=utc(cast("datetime", row[5])),
+        stripe_id=cast("str | None", row[6]),
+        fields=decode_fields(cast("str", row[7])),
+    )
+
+
+def _version(row: tuple[Cell, ...]) -> CouponVersion:
+    return CouponVersion(
+        quote_coupon_id=cast("str", row[0]),
+        effective_at=utc(cast("datetime", row[1])),
+        created_at=utc(cast("datetime", row[2])),
+        currency=cast("str | None", row[3]),
+        stripe_id=cast("str | None", row[4]),
+        is_deleted=cast("bool", row[5]),
+        fields=decode_fields(cast("str", row[6])),
+    )
+
+
+def _version_row(version: CouponVersion) -> tuple[Cell, ...]:
+    return (
+        version.quote_coupon_id,
+        version.effective_at,
+        version.created_at,
+        version.currency,
+        version.stripe_id,
+        version.is_deleted,
+        encode_fields(version.fields),
+    )

@@ -1,0 +1,7 @@
+select snapshot_id, outcome, code, details, reason, coupon_id, target_id, place, discount_id,
+       phases, attached_at, decided_at, run_id
+from coupon_attachments
+where snapshot_id in (
+    select snapshot_id from coupon_snapshots
+    where order_id in (select order_id from selected_orders)
+);

@@ -1,0 +1,1 @@
+select org_id, stripe_account, livemode from ledger_identity;

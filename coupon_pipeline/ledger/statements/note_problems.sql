@@ -1,0 +1,14 @@
+-- A problem seen again keeps the time when it was first seen, and is open again.
+insert into problems (
+    problem_id, stage, code, effect, message, fix, order_id, order_item_id, quote_coupon_id,
+    activation_day, first_seen_at, last_seen_at
+)
+select problem_id, stage, code, effect, message, fix, order_id, order_item_id, quote_coupon_id,
+       activation_day, first_seen_at, last_seen_at
+from staged
+on conflict (problem_id) do update set
+    effect = excluded.effect, message = excluded.message, fix = excluded.fix,
+    activation_day = excluded.activation_day, last_seen_at = excluded.last_seen_at,
+    first_seen_at = case when problems.resolved_at is null
+                         then problems.first_seen_at else excluded.first_seen_at end,
+    resolved_at = null;

@@ -1,0 +1,9 @@
+select order_coupon_id, order_id, order_item_id, quote_coupon_id, created_at, modified_at,
+       stripe_id, fields
+from order_coupons
+where order_id in (select order_id from selected_orders)
+   or order_item_id in (
+        select order_item_id from order_items
+        where order_id in (select order_id from selected_orders)
+    )
+order by created_at, order_coupon_id;

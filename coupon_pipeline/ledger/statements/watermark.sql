@@ -1,0 +1,1 @@
+select read_up_to, reading from watermarks where source = 'quote_coupons';

@@ -1,0 +1,85 @@
+"""Set-based statements inside one short transaction."""
+
+from collections.abc import Iterable, Sequence
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+import pandas as pd
+
+from coupon_pipeline.ledger.rows import Cell, text_of
+
+
+class Transaction:
+    """All or nothing, and short: never held while a request is on its way."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def stage(
+        self,
+        table: str,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[Cell]],
+        name: str = "staged",
+    ) -> int:
+        """Put rows into a temporary table whose columns have the types of `table`'s.
+
+        Returns:
+            How many rows were staged.
+        """
+        listed = ", ".join(columns)
+        frame = pd.DataFrame.from_records(
+            [tuple(text_of(cell) for cell in row) for row in rows], columns=list(columns)
+        ).astype(object)
+        self._connection.execute(f"drop table if exists {name}")
+        self._connection.execute(
+            f"create temporary table {name} as select {listed} from {table} limit 0"  # noqa: S608
+        )
+        if len(frame):
+            self._connection.register("frame", frame)
+            self._connection.execute(f"insert into {name} select {listed} from frame")  # noqa: S608
+            self._connection.unregister("frame")
+        return len(frame)
+
+    def upsert(
+        self, table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Cell]]
+    ) -> None:
+        """Insert rows, or bring those with the same key up to date; a repeat changes nothing."""
+        self.stage(table, columns, rows)
+        others = [column for column in columns if column not in key]
+        changes = ", ".join(f"{column} = excluded.{column}" for column in others)
+        differs = " or ".join(f"{table}.{c} is distinct from excluded.{c}" for c in others)
+        listed = ", ".join(columns)
+        self._connection.execute(
+            f"insert into {table} ({listed}) select {listed} from staged "  # noqa: S608
+            f"on conflict ({', '.join(key)}) do update set {changes} where {differs}"
+        )
+
+    def append(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+        """Insert the rows that are not there yet; what is there is never rewritten."""
+        self.stage(table, columns, rows)
+        listed = ", ".join(columns)
+        self._connection.execute(
+            f"insert into {table} ({listed}) select {listed} from staged on conflict do nothing"  # noqa: S608
+        )
+
+    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+        """Insert rows that are known to be new."""
+        self.stage(table, columns, rows)
+        listed = ", ".join(columns)
+        self._connection.execute(f"insert into {table} ({listed}) select {listed} from staged")  # noqa: S608
+
+    def run(self, statement: str) -> None:
+        """Run a statement kept in `statements/`; it takes its values from staged rows."""
+        self._connection.execute(statement_text(statement))
+
+    def rows(self, statement: str) -> list[tuple[Cell, ...]]:
+        """All rows of a query kept in `statements/`."""
+        return self._connection.execute(statement_text(statement)).fetchall()
+
+
+@cache
+def statement_text(name: str) -> str:
+    """The SQL of `statements/{name}.sql`."""
+    return (files(__package__) / "statements" / f"{name}.sql").read_text(encoding="utf-8")

@@ -1,0 +1,134 @@
+"""Every write, before it leaves and after it was answered.
+
+An intent without an outcome is a question to the other system: the run that wrote it may have
+been killed before or after the request was carried out. It is settled by reading that system.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, TypeAlias, cast
+
+from coupon_pipeline.ledger.rows import utc
+from coupon_pipeline.ledger.transaction import Transaction
+
+System: TypeAlias = Literal["stripe", "salesforce"]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteIntent:
+    """A request that is about to be sent."""
+
+    intent_id: str
+    system: System
+    operation: str
+    target_id: str
+    epoch: int
+    """Part of the idempotency key: how often the same was refused before."""
+    body: str
+    """JSON, as it is sent."""
+    run_id: str
+    written_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOutcome:
+    """What became of an intent."""
+
+    intent_id: str
+    outcome: Literal["done", "refused", "settled"]
+    """`settled`: a later run found out by reading."""
+    request_id: str | None
+    detail: str
+    written_at: datetime
+
+
+def record_intents(tx: Transaction, intents: Iterable[WriteIntent]) -> None:
+    """Keep intents; to be committed before their requests leave."""
+    tx.append(
+        "write_intents",
+        [
+            "intent_id",
+            "system",
+            "operation",
+            "target_id",
+            "epoch",
+            "body",
+            "run_id",
+            "written_at",
+        ],
+        [
+            (
+                intent.intent_id,
+                intent.system,
+                intent.operation,
+                intent.target_id,
+                intent.epoch,
+                intent.body,
+                intent.run_id,
+                intent.written_at,
+            )
+            for intent in intents
+        ],
+    )
+
+
+def record_outcomes(tx: Transaction, outcomes: Iterable[WriteOutcome]) -> None:
+    """Keep what became of intents."""
+    tx.append(
+        "write_outcomes",
+        ["intent_id", "outcome", "request_id", "detail", "written_at"],
+        [
+            (
+                outcome.intent_id,
+                outcome.outcome,
+                outcome.request_id,
+                outcome.detail,
+                outcome.written_at,
+            )
+            for outcome in outcomes
+        ],
+    )
+
+
+def read_open_intents(tx: Transaction) -> list[WriteIntent]:
+    """Intents whose outcome nobody knows, oldest first."""
+    return [
+        WriteIntent(
+            intent_id=cast("str", row[0]),
+            system=cast("System", row[1]),
+            operation=cast("str", row[2]),
+            target_id=cast("str", row[3]),
+            epoch=cast("int", row[4]),
+            body=cast("str", row[5]),
+            run_id=cast("str", row[6]),
+            written_at=utc(cast("datetime", row[7])),
+        )
+        for row in tx.rows("open_intents")
+    ]
+
+
+def read_refusals(tx: Transaction) -> dict[tuple[str, str], int]:
+    """How often each operation on each target was refused."""
+    return {
+        (cast("str", row[0]), cast("str", row[1])): cast("int", row[2])
+        for row in tx.rows("refusals")
+    }
+
+
+def settle_intents(
+    tx: Transaction, system: System, seen: Iterable[tuple[str, str]], now: datetime
+) -> None:
+    """Close open intents on targets that were read: (operation, target) of each.
+
+    What the earlier request did is in what was read, and the plan that follows rests on that.
+    """
+    read = set(seen)
+    record_outcomes(
+        tx,
+        [
+            WriteOutcome(intent.intent_id, "settled", None, "found out by reading", now)
+            for intent in read_open_intents(tx)
+            if intent.system == system and (intent.operation, intent.target_id) in read
+        ],
+    )

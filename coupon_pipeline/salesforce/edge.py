@@ -1,0 +1,150 @@
+"""The whole Salesforce edge behind one object."""
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from coupon_pipeline.domain.mapping import CouponMapping
+from coupon_pipeline.domain.mapping_check import DescribedObject
+from coupon_pipeline.domain.rates import ConversionRates
+from coupon_pipeline.domain.records import CouponVersion, Scalar, Selection
+from coupon_pipeline.salesforce.describing import Description, Org, describe
+from coupon_pipeline.salesforce.logins import Login
+from coupon_pipeline.salesforce.mapped_objects import describe_for_mapping
+from coupon_pipeline.salesforce.names import Names
+from coupon_pipeline.salesforce.rates import read_rates
+from coupon_pipeline.salesforce.reading import (
+    ChangeCursor,
+    ChangesRead,
+    JunctionsRead,
+    OrdersRead,
+    Reader,
+)
+from coupon_pipeline.salesforce.session import Pacing, connect
+from coupon_pipeline.salesforce.transport import Quota, Timeouts
+from coupon_pipeline.salesforce.write_back import RowResult, Writer
+
+
+class SalesforceEdge:
+    """Reads from and writes to one org. Opens nothing until first use; safe to use from threads.
+
+    What the org is and which fields are readable is asked once and kept.
+    """
+
+    def __init__(
+        self,
+        instance_url: str,
+        login: Login,
+        *,
+        namespace: str,
+        api_version: str,
+        timeouts: Timeouts | None = None,
+        pacing: Pacing | None = None,
+        pause: Callable[[float], None] | None = None,
+        quota_share: Decimal | None = None,
+    ) -> None:
+        pacing = pacing or Pacing()
+        self._names = Names(namespace)
+        self._session = connect(
+            instance_url,
+            login,
+            api_version,
+            timeouts=timeouts,
+            pacing=pacing if pause is None else replace(pacing, pause=pause),
+            quota_share=quota_share,
+        )
+        self._lock = threading.Lock()
+        self._description: Description | None = None
+
+    @property
+    def calls(self) -> int:
+        """Requests sent so far, logins and repeated attempts included."""
+        return self._session.calls
+
+    @property
+    def quota(self) -> Quota | None:
+        """The org's request quota as the last answer told it."""
+        return self._session.quota
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def describe(self) -> Description:
+        """The org and its objects; refuses when something that is needed cannot be read."""
+        with self._lock:
+            if self._description is None:
+                self._description = describe(self._session, self._names)
+            return self._description
+
+    def read_org(self) -> Org:
+        """The org, as it tells of itself."""
+        return self.describe().org
+
+    def describe_for_mapping(self, mapping: CouponMapping) -> dict[str, DescribedObject]:
+        """What `check_against` needs to know: the quote coupon and the objects that paths lead to.
+
+        One request for each relationship that the longest path follows; none without such paths.
+        """
+        return describe_for_mapping(self._session, self._names, self.describe(), mapping)
+
+    def read_orders(self, selection: Selection) -> OrdersRead:
+        """Activated orders of the selection and their items."""
+        return self._reader().orders(selection)
+
+    def read_junctions(
+        self, selection: Selection, changed_since: datetime | None, paths: Iterable[str]
+    ) -> JunctionsRead:
+        """Associations and order coupons of the selection, and the quote coupons that changed.
+
+        `paths` are the mapping's, without namespace; `changed_since` is the last watermark, or
+        `None` to read every quote coupon.
+        """
+        return self._reader().junctions(selection, changed_since, paths)
+
+    def read_quote_coupons(
+        self, quote_coupon_ids: Sequence[str], paths: Iterable[str]
+    ) -> tuple[CouponVersion, ...]:
+        """Quote coupons by id, deleted ones too; those that are gone are left out."""
+        return self._reader().quote_coupons(quote_coupon_ids, paths)
+
+    def read_order_days(self, order_ids: Sequence[str]) -> dict[str, date]:
+        """The UTC days on which these orders were activated; others are left out."""
+        return self._reader().order_days(order_ids)
+
+    def earliest_activation(self) -> date | None:
+        """The UTC day on which the first order was activated."""
+        return self._reader().earliest_activation()
+
+    def read_changes_since(self, cursor: ChangeCursor | None, limit: int = 2000) -> ChangesRead:
+        """Activated orders that changed after the cursor, oldest first."""
+        return self._reader().changes_since(cursor, limit)
+
+    def read_rates(self, days: Iterable[date], today: date) -> dict[date, ConversionRates]:
+        """The org's conversion rates on each day; empty in an org with a single currency."""
+        if not self.read_org().is_multi_currency:
+            return {}
+        return read_rates(self._session, days, today)
+
+    def update_records(
+        self, object_name: str, rows: Sequence[tuple[str, Mapping[str, Scalar]]]
+    ) -> tuple[RowResult, ...]:
+        """Set fields of existing records: id and fields for each."""
+        return Writer(self._session, self._names).update(object_name, rows)
+
+    def create_records(
+        self, object_name: str, rows: Sequence[Mapping[str, Scalar]]
+    ) -> tuple[RowResult, ...]:
+        """Create records; a row whose answer was lost is `UNKNOWN` and not sent again."""
+        return Writer(self._session, self._names).create(object_name, rows)
+
+    def upsert_records(
+        self, object_name: str, rows: Sequence[Mapping[str, Scalar]]
+    ) -> tuple[RowResult, ...]:
+        """Create or update sync records by their compound id."""
+        return Writer(self._session, self._names).upsert(object_name, rows)
+
+    def _reader(self) -> Reader:
+        return Reader(self._session, self._names, self.describe())

@@ -1,0 +1,1 @@
+"""The endpoints: HTTP in, the org's work, HTTP out."""

@@ -1,0 +1,342 @@
+"""Environment variables (and a `.env` file) become typed settings, read once.
+
+Every refusal names the variable and says what to do. Secrets are `SecretStr`, so that neither a
+representation nor a log nor an error can show them.
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import date
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from coupon_pipeline.salesforce.logins import (
+    AccessToken,
+    ClientCredentials,
+    JwtLogin,
+    Login,
+    PasswordLogin,
+)
+
+SALESFORCE_API_VERSION = "67.0"
+"""The newest release confirmed by public documentation (Summer '26)."""
+
+STRIPE_API_BASE = "https://api.stripe.com"
+FIRST_POSSIBLE_DAY = date(2020, 1, 1)
+"""No order was activated with the connector's coupons before this day."""
+
+SANDBOX_FOLDER = Path(".coupon_pipeline")
+SANDBOX_ADDRESSES = SANDBOX_FOLDER / "sandbox.json"
+"""Where a running local sandbox says how to reach it."""
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. `variable` is the one to change, `fix` says how."""
+
+    code = "settings.invalid"
+
+    def __init__(self, variable: str, message: str, fix: str) -> None:
+        super().__init__(f"{variable} {message} {fix}")
+        self.variable = variable
+        self.message = f"{variable} {message}"
+        self.fix = fix
+
+
+@dataclass(frozen=True, slots=True)
+class SalesforceAccount:
+    """How to reach and name things in one Salesforce org."""
+
+    instance_url: str
+    login: Login
+    namespace: str
+    api_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class StripeAccount:
+    """How to reach one Stripe account. `account` is set for a connected account only."""
+
+    api_key: SecretStr
+    api_base: str
+    account: str | None
+    live: bool
+
+
+def _words(value: object) -> object:
+    """`"bhd, kwd"` becomes `("bhd", "kwd")`."""
+    if isinstance(value, str):
+        return tuple(word.strip().lower() for word in value.split(",") if word.strip())
+    return value
+
+
+class Settings(BaseSettings):
+    """Exactly the variables that the README lists; an empty one counts as not set."""
+
+    model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
+
+    salesforce_instance_url: str | None = None
+    salesforce_namespace: str = "stripeConnector"
+    salesforce_api_version: str = SALESFORCE_API_VERSION
+    salesforce_access_token: SecretStr | None = None
+    salesforce_username: str | None = None
+    salesforce_consumer_key: SecretStr | None = None
+    salesforce_consumer_secret: SecretStr | None = None
+    salesforce_private_key_file: Path | None = None
+    salesforce_password: SecretStr | None = None
+    salesforce_security_token: SecretStr | None = None
+    stripe_api_key: SecretStr | None = None
+    stripe_api_base: str = STRIPE_API_BASE
+    stripe_account: str | None = None
+    coupon_pipeline_db: Path | None = None
+    coupon_pipeline_mapping: Path | None = None
+    coupon_pipeline_live: bool = False
+    coupon_pipeline_default_currency: str | None = Field(default=None, pattern=r"^[A-Za-z]{3}$")
+    coupon_pipeline_sync_start_date: date | None = None
+    coupon_pipeline_write_back: bool = True
+    coupon_pipeline_metadata_prefix: str = Field(default="salesforce_", max_length=20)
+    coupon_pipeline_stacking_order: Literal["association", "percent_first", "amount_first"] = (
+        "association"
+    )
+    coupon_pipeline_uncertain_terms: Literal["use", "block"] = "use"
+    coupon_pipeline_customer_discount: Literal["keep", "replace"] = "keep"
+    coupon_pipeline_extra_currencies: Annotated[
+        tuple[str, ...], NoDecode, BeforeValidator(_words)
+    ] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_empty_ones(cls, values: dict[str, object]) -> dict[str, object]:
+        """An empty namespace is a value: the package is not managed."""
+        return {
+            name: value
+            for name, value in values.items()
+            if value != "" or name == "salesforce_namespace"
+        }
+
+    @field_validator("salesforce_api_version")
+    @classmethod
+    def _has_a_version(cls, value: str) -> str:
+        if not re.fullmatch(r"\d{2}\.0", value):
+            raise ValueError('must look like "67.0"')
+        return value
+
+    @field_validator("salesforce_namespace")
+    @classmethod
+    def _is_a_namespace(cls, value: str) -> str:
+        if not re.fullmatch(r"\w{0,15}", value):
+            raise ValueError("must be a namespace prefix without underscores at its end, or empty")
+        return value
+
+    @property
+    def uses_local_sandbox(self) -> bool:
+        """Whether no Salesforce and no Stripe variable is set at all."""
+        named = self.model_fields_set & {
+            name for name in type(self).model_fields if name.startswith(("salesforce_", "stripe_"))
+        }
+        return not named
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger's file; the local sandbox has its own unless one is named."""
+        if self.coupon_pipeline_db is not None:
+            return self.coupon_pipeline_db
+        if self.uses_local_sandbox:
+            return _sandbox_addresses().ledger
+        return Path("coupon_pipeline.duckdb")
+
+    @property
+    def first_day(self) -> date:
+        """The first activation day that is looked at."""
+        return self.coupon_pipeline_sync_start_date or FIRST_POSSIBLE_DAY
+
+    def salesforce(self) -> SalesforceAccount:
+        """The org to read.
+
+        Raises:
+            SettingsError: a variable is missing, wrong, or two ways to log in are mixed.
+        """
+        if self.uses_local_sandbox:
+            return _sandbox_addresses().salesforce
+        url = self.salesforce_instance_url
+        if url is None:
+            raise SettingsError(
+                "SALESFORCE_INSTANCE_URL",
+                "is not set.",
+                "Set it to the org's My Domain address, such as https://acme.my.salesforce.com.",
+            )
+        check_address("SALESFORCE_INSTANCE_URL", url)
+        return SalesforceAccount(
+            instance_url=url.rstrip("/"),
+            login=self._login(),
+            namespace=self.salesforce_namespace,
+            api_version=self.salesforce_api_version,
+        )
+
+    def stripe(self) -> StripeAccount:
+        """The account to write to.
+
+        Raises:
+            SettingsError: a variable is missing or wrong, or a live key is not allowed.
+        """
+        if self.uses_local_sandbox:
+            return _sandbox_addresses().stripe
+        if self.stripe_api_key is None:
+            raise SettingsError(
+                "STRIPE_API_KEY",
+                "is not set.",
+                "Set it to a secret or restricted key of the account, from the Stripe dashboard.",
+            )
+        mode = re.match(r"(?:sk|rk)_(test|live)_", self.stripe_api_key.get_secret_value())
+        if mode is None:
+            raise SettingsError(
+                "STRIPE_API_KEY",
+                "is not a secret or restricted key of one account.",
+                "It must begin with sk_test_, rk_test_, sk_live_ or rk_live_.",
+            )
+        live = mode.group(1) == "live"
+        if live and not self.coupon_pipeline_live:
+            raise SettingsError(
+                "COUPON_PIPELINE_LIVE",
+                "is not true, and STRIPE_API_KEY is a live key: real customers would be charged.",
+                "Use a test key, or set COUPON_PIPELINE_LIVE=true when live money is meant.",
+            )
+        check_address("STRIPE_API_BASE", self.stripe_api_base)
+        return StripeAccount(
+            api_key=self.stripe_api_key,
+            api_base=self.stripe_api_base.rstrip("/"),
+            account=self.stripe_account,
+            live=live,
+        )
+
+    def _login(self) -> Login:
+        username, key = self.salesforce_username, self.salesforce_consumer_key
+        ways: list[Login] = []
+        if self.salesforce_access_token is not None:
+            ways.append(AccessToken(self.salesforce_access_token.get_secret_value()))
+        if username and key and self.salesforce_private_key_file:
+            if not self.salesforce_private_key_file.is_file():
+                raise SettingsError(
+                    "SALESFORCE_PRIVATE_KEY_FILE",
+                    f"names {self.salesforce_private_key_file}, which is not a file.",
+                    "Give the path of the PEM file whose certificate the connected app holds.",
+                )
+            ways.append(
+                JwtLogin(username, key.get_secret_value(), self.salesforce_private_key_file)
+            )
+        if key and self.salesforce_consumer_secret:
+            ways.append(
+                ClientCredentials(
+                    key.get_secret_value(), self.salesforce_consumer_secret.get_secret_value()
+                )
+            )
+        if username and self.salesforce_password and self.salesforce_security_token is not None:
+            ways.append(
+                PasswordLogin(
+                    username,
+                    self.salesforce_password.get_secret_value(),
+                    self.salesforce_security_token.get_secret_value(),
+                )
+            )
+        if len(ways) == 1:
+            return ways[0]
+        found = ", ".join(type(way).__name__ for way in ways) or "none that is complete"
+        raise SettingsError(
+            "SALESFORCE_ACCESS_TOKEN",
+            f"is one of four ways to log in, and exactly one must be given; found: {found}.",
+            "Set SALESFORCE_ACCESS_TOKEN; or SALESFORCE_USERNAME, SALESFORCE_CONSUMER_KEY and "
+            "SALESFORCE_PRIVATE_KEY_FILE; or SALESFORCE_CONSUMER_KEY and "
+            "SALESFORCE_CONSUMER_SECRET; or SALESFORCE_USERNAME, SALESFORCE_PASSWORD and "
+            "SALESFORCE_SECURITY_TOKEN.",
+        )
+
+
+def load_settings() -> Settings:
+    """Read the environment once.
+
+    Raises:
+        SettingsError: naming the first variable that does not hold what it should.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        variable = str(first["loc"][0]).upper()
+        reason = str(first["msg"]).removeprefix("Value error, ")
+        raise SettingsError(
+            variable, f"is not valid: {reason}.", "Correct it, or unset it for its default."
+        ) from None
+
+
+def check_address(variable: str, url: str) -> None:
+    """Refuse what is no address, and plain http to anything but this machine.
+
+    Raises:
+        SettingsError: naming the variable.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SettingsError(
+            variable, "is not a web address.", "Write it with its scheme, such as https://host."
+        )
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise SettingsError(
+            variable,
+            "uses plain http, which would send credentials unprotected.",
+            "Use https; plain http is accepted for 127.0.0.1, ::1 and localhost only.",
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class _SandboxAddresses:
+    salesforce: SalesforceAccount
+    stripe: StripeAccount
+    ledger: Path
+
+
+def _sandbox_addresses() -> _SandboxAddresses:
+    try:
+        spoken = json.loads(SANDBOX_ADDRESSES.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            "SALESFORCE_INSTANCE_URL",
+            "is not set, nor is any other Salesforce or Stripe variable, so the local sandbox "
+            "would be used, but none runs in this folder.",
+            "Start it with `coupon-pipeline sandbox`, or set the variables of your accounts.",
+        ) from None
+    return _SandboxAddresses(
+        salesforce=SalesforceAccount(
+            instance_url=spoken["salesforce"]["url"],
+            login=AccessToken(spoken["salesforce"]["access_token"]),
+            namespace=spoken["salesforce"]["namespace"],
+            api_version=SALESFORCE_API_VERSION,
+        ),
+        stripe=StripeAccount(
+            api_key=SecretStr(spoken["stripe"]["api_key"]),
+            api_base=spoken["stripe"]["url"],
+            account=None,
+            live=False,
+        ),
+        ledger=Path(spoken["ledger"]),
+    )

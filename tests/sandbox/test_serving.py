@@ -1,0 +1,155 @@
+"""The sandbox as a whole: served, kept, stopped."""
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import requests
+
+from coupon_pipeline.sandbox.clock import Clock
+from coupon_pipeline.sandbox.faults import FaultRule
+from coupon_pipeline.sandbox.serving import Sandbox
+from coupon_pipeline.sandbox.switches import Switches, positions
+
+PRESENT = datetime(2026, 11, 2, 9, tzinfo=UTC)
+
+
+def count(sandbox: Sandbox, object_name: str) -> int:
+    """How many records Salesforce says there are."""
+    addresses = sandbox.addresses
+    answer = requests.get(
+        f"{addresses.salesforce_url}/services/data/v64.0/query",
+        params={"q": f"SELECT COUNT() FROM {object_name}"},
+        headers={"Authorization": f"Bearer {addresses.salesforce_access_token}"},
+        timeout=5,
+    )
+    answer.raise_for_status()
+    total: int = answer.json()["totalSize"]
+    return total
+
+
+def stripe(sandbox: Sandbox, path: str, **data: str) -> requests.Response:
+    """One request to Stripe: a POST when there is something to send."""
+    return requests.request(
+        "POST" if data else "GET",
+        f"{sandbox.addresses.stripe_url}/v1/{path}",
+        data=data,
+        auth=(sandbox.addresses.stripe_api_key, ""),
+        timeout=5,
+    )
+
+
+def test_both_services_answer_as_soon_as_it_is_entered(sandbox: Sandbox) -> None:
+    """Nobody should have to wait and try again."""
+    assert count(sandbox, "Order") == 0
+    assert stripe(sandbox, "coupons").json()["data"] == []
+
+
+def test_two_at_once_know_nothing_of_each_other(sandbox: Sandbox) -> None:
+    """Tests run side by side."""
+    with Sandbox(company=False, clock=Clock(PRESENT, frozen=True)) as other:
+        stripe(other, "coupons", id="TEN", percent_off="10")
+
+        assert stripe(other, "coupons/TEN").status_code == 200
+        assert stripe(sandbox, "coupons/TEN").status_code == 404
+
+
+def test_the_log_has_the_requests_of_the_api_and_no_others(sandbox: Sandbox) -> None:
+    """Looking at a page or turning a knob must not change what a test counts."""
+    stripe(sandbox, "coupons", id="TEN", percent_off="10")
+    requests.get(f"{sandbox.addresses.stripe_url}/", timeout=5)
+    requests.get(f"{sandbox.addresses.stripe_url}/_sandbox/clock", timeout=5)
+
+    (call,) = sandbox.calls.all()
+    assert (call.service, call.method, call.path) == ("stripe", "POST", "/v1/coupons")
+    assert call.form == {"id": "TEN", "percent_off": "10"}
+    assert call.status == 200
+
+
+def test_faults_strike_the_api_and_nothing_else(sandbox: Sandbox) -> None:
+    """A person must be able to disarm what they have armed."""
+    sandbox.faults.arm(FaultRule(service="stripe", kind="server_error", times=None))
+
+    assert stripe(sandbox, "coupons").status_code == 500
+    assert requests.get(f"{sandbox.addresses.stripe_url}/", timeout=5).status_code == 200
+    assert count(sandbox, "Order") == 0
+
+
+def test_a_service_that_is_down_refuses_connections_until_it_is_back(sandbox: Sandbox) -> None:
+    """`Stripe is down` is not an answer; it is no connection at all."""
+    with sandbox.down("stripe"):
+        with pytest.raises(requests.ConnectionError):
+            stripe(sandbox, "coupons")
+        assert count(sandbox, "Order") == 0
+
+    assert stripe(sandbox, "coupons").status_code == 200
+
+
+def test_state_and_clock_go_on_after_a_restart(tmp_path: Path) -> None:
+    """A rehearsal may take days."""
+    state = tmp_path / "state"
+    with Sandbox(
+        orders=20, seed=3, clock=Clock(PRESENT, frozen=True), state_file=state
+    ) as first:
+        stripe(first, "coupons", id="TEN", percent_off="10")
+        first.run_on_loop(lambda: first.clock.advance(timedelta(days=3)))
+        subscriptions = {one["id"] for one in first.stripe.all("subscription")}
+
+    with Sandbox(clock=Clock(PRESENT, frozen=True), state_file=state) as again:
+        assert stripe(again, "coupons/TEN").status_code == 200
+        assert count(again, "Order") == 20
+        assert {one["id"] for one in again.stripe.all("subscription")} == subscriptions
+        assert again.clock.now() == PRESENT + timedelta(days=3)
+        assert again.addresses.stripe_api_key == first.addresses.stripe_api_key
+
+
+def test_what_was_answered_is_in_the_file_even_if_the_process_dies(tmp_path: Path) -> None:
+    """Only what a client was never told may be lost."""
+    state = tmp_path / "state"
+    with Sandbox(company=False, clock=Clock(PRESENT, frozen=True), state_file=state) as first:
+        stripe(first, "coupons", id="TEN", percent_off="10")
+        again = Sandbox(clock=Clock(PRESENT, frozen=True), state_file=state)
+
+        assert again.stripe.get("coupon", "TEN") is not None
+        again.stop()
+
+
+def test_switches_are_kept_and_a_given_one_wins(tmp_path: Path) -> None:
+    """The file says how the services behaved; who starts it again may still decide."""
+    state = tmp_path / "state"
+    first = Sandbox(
+        company=False,
+        state_file=state,
+        switches=Switches(salesforce_row_order="scattered", salesforce_number_form="shortest"),
+    )
+    first.stop()
+
+    again = Sandbox(state_file=state, switches=Switches(salesforce_locked_row_status="500"))
+    now = positions(again.switches)
+    again.stop()
+
+    assert now["salesforce_row_order"] == "scattered"
+    assert now["salesforce_number_form"] == "shortest"
+    assert now["salesforce_locked_row_status"] == "500"
+
+
+def test_the_command_prints_one_line_and_stops_cleanly_when_told_to() -> None:
+    """Other programs start it, read the line, and end it."""
+    command = [Path(sys.executable).with_name("coupon-pipeline"), "sandbox", "--empty", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = json.loads(process.stdout.readline())
+        url = f"{line['salesforce']['url']}/_sandbox/clock"
+        assert requests.get(url, timeout=5).status_code == 200
+        assert set(line) == {"stripe", "salesforce"}
+        assert set(line["stripe"]) == {"url", "api_key"}
+        assert set(line["salesforce"]) == {"url", "access_token", "namespace"}
+
+        process.send_signal(signal.SIGTERM)
+
+        assert process.stdout.read() == ""
+        assert process.wait(timeout=10) == 0
