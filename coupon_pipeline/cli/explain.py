@@ -23,7 +23,7 @@ def explain(*, record_id: str, as_json: bool) -> int:
         click.echo(json.dumps({"id": record_id, "stories": [s.as_json() for s in stories]}))
     elif stories:
         for story in stories:
-            _show(story)
+            show_story(story)
     else:
         click.echo(
             f"The ledger knows nothing of {record_id}. It may belong to an order that is not "
@@ -33,7 +33,8 @@ def explain(*, record_id: str, as_json: bool) -> int:
     return DONE if stories else COULD_NOT_RUN
 
 
-def _show(story: Story) -> None:
+def show_story(story: Story) -> None:
+    """One order as a tree: its coupons, and for each what is known in order."""
     tree = Tree(Text(story.headline, style="bold"))
     for chapter in story.chapters:
         branch = tree.add(Text(chapter.headline))

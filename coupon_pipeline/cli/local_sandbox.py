@@ -44,7 +44,7 @@ def announced(served: "Sandbox", state_file: Path | None) -> Iterator[None]:
     SANDBOX_FOLDER.mkdir(exist_ok=True)
     ledger = (state_file or SANDBOX_FOLDER / "passing.sqlite").with_suffix(".duckdb")
     if state_file is None:
-        _forget(ledger)
+        forget(ledger)
     addresses = served.addresses
     SANDBOX_ADDRESSES.write_text(
         json.dumps(
@@ -65,12 +65,15 @@ def announced(served: "Sandbox", state_file: Path | None) -> Iterator[None]:
     finally:
         SANDBOX_ADDRESSES.unlink(missing_ok=True)
         if state_file is None:
-            _forget(ledger)
+            forget(ledger)
 
 
-def _forget(ledger: Path) -> None:
-    for suffix in ("", ".wal", ".lock", ".load.lock"):
-        Path(f"{ledger}{suffix}").unlink(missing_ok=True)
+def forget(state_file: Path) -> None:
+    """Remove the state of a sandbox and the ledger that goes with it."""
+    ledger = state_file.with_suffix(".duckdb")
+    for file in (state_file, ledger):
+        for suffix in ("", "-wal", "-shm", "-journal", ".wal", ".lock", ".load.lock"):
+            Path(f"{file}{suffix}").unlink(missing_ok=True)
 
 
 def _answers() -> bool:

@@ -31,7 +31,7 @@ def nothing_activated(*, as_json: bool) -> int:
     return DONE
 
 
-def show_report(report: RunReport, selection: Selection) -> None:
+def show_report(report: RunReport, selection: Selection, *, with_problems: bool = True) -> None:
     """What a sync did."""
     console = Console(soft_wrap=True)
     console.print(
@@ -43,7 +43,8 @@ def show_report(report: RunReport, selection: Selection) -> None:
     console.print(_counts(report))
     if not report.writes:
         console.print("Nothing had to change: no write was made to Stripe or Salesforce.")
-    show_problems(console, report.problems)
+    if with_problems:
+        show_problems(console, report.problems)
     console.print(
         Text(
             f"Calls: {report.calls.salesforce} to Salesforce, {report.calls.stripe_reads} reads "

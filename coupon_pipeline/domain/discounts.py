@@ -34,6 +34,7 @@ from coupon_pipeline.domain.targets import (
     WantedAttachment,
     find_item,
     in_stacking_order,
+    nothing_left,
 )
 
 _SUBSCRIPTION = -1
@@ -155,8 +156,7 @@ class _SubscriptionDraft:
         """A line with nothing left to bill has no item; any other line should have one."""
         order_item_id = w.scope.order_item_id or ""
         record = self._items.get(order_item_id)
-        ended = record is not None and record.quantity is not None and record.quantity <= 0
-        code = "target.item_removed" if ended else "target.item_not_found"
+        code = "target.item_removed" if record and nothing_left(record) else "target.item_not_found"
         return refused(w, code, target_id=self._state.target_id, order_item_id=order_item_id)
 
     def _there_already(self, w: WantedAttachment, place: int) -> AttachmentOutcome:

@@ -5,6 +5,7 @@ later ones are where it goes on.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
@@ -17,6 +18,7 @@ from coupon_pipeline.domain.targets import (
     SubscriptionItemState,
     TargetPolicy,
     find_item,
+    nothing_left,
 )
 
 WHOLE_PHASE = -1
@@ -58,7 +60,10 @@ class PhaseRuns:
         return self._current_items is not None
 
     def _matched(self) -> tuple[SubscriptionItemState, ...] | None:
-        """The subscription's items in the order of the current phase's."""
+        """The subscription's items in the order of the current phase's, with the metadata of both.
+
+        The phase's was merged into the item's when the phase began.
+        """
         if self._subscription is None or not self.phases:
             return None
         left = list(self._subscription.items)
@@ -70,7 +75,7 @@ class PhaseRuns:
                 same = [e for e in same if e.metadata.get(key) == item.metadata.get(key)]
             if len(same) != 1:
                 return None
-            matched.append(same[0])
+            matched.append(replace(same[0], metadata={**item.metadata, **same[0].metadata}))
             left.remove(same[0])
         return None if left else tuple(matched)
 
@@ -130,17 +135,15 @@ class PhaseRuns:
         run = self._found(order_item_id, record, self._first_phase(order_id) or 0)
         if run:
             return run
-        ended = record is not None and record.quantity is not None and record.quantity <= 0
-        return "target.item_removed" if ended else "target.item_not_found"
+        return "target.item_removed" if record and nothing_left(record) else "target.item_not_found"
 
     def _found(self, order_item_id: str, record: OrderItem | None, first: int) -> Run:
         run = []
         for at, phase in enumerate(self.phases):
             if phase.start_date < first:
                 continue
-            place = find_item(order_item_id, record, phase.items, self.policy)
-            if place is None and at == 0 and self._current_items:
-                place = find_item(order_item_id, record, self._current_items, self.policy)
+            items = self._current_items if at == 0 and self._current_items else phase.items
+            place = find_item(order_item_id, record, items, self.policy)
             if place is not None:
                 run.append((at, place))
         return tuple(run)

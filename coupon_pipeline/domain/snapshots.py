@@ -183,7 +183,8 @@ class _Taker:
         if known is None:
             self.new.append(snapshot)
         self._report_copies(grant, snapshot)
-        self._report_race(grant, snapshot)
+        if promised:
+            self._report_race(grant, snapshot)
         self._report_duplicates(grant)
 
     def _make(self, grant: Grant, its_id: str) -> Snapshot | None:
@@ -300,8 +301,6 @@ class _Taker:
     def _report_race(self, grant: Grant, snapshot: Snapshot) -> None:
         at = snapshot.activated_at
         for version in self._history.around(snapshot.quote_coupon_id, at, self._policy.race_window):
-            if version.effective_at <= at and snapshot.evidence != "order_coupon":
-                continue
             found = list(_copied_differences(snapshot.fields, version.fields))
             if found:
                 self._tell(

@@ -267,6 +267,11 @@ def in_stacking_order(
     )
 
 
+def nothing_left(record: OrderItem) -> bool:
+    """Whether the line bills nothing: it takes another line away or was reduced to nothing."""
+    return record.quantity is not None and record.quantity <= 0
+
+
 def find_item(
     order_item_id: str,
     record: OrderItem | None,
@@ -276,12 +281,13 @@ def find_item(
     """Position of the item that an order item became, or None.
 
     By the metadata that the order sync writes; else by the item id on the order item; else by a
-    price that exactly one item has, unless that item says it is another order item's.
+    price that exactly one item has, unless that item says it is another order item's. A line with
+    no quantity left, such as an amendment's that takes another line away, has no item to guess.
     """
     for position, item in enumerate(items):
         if item.metadata.get(policy.order_item_key) == order_item_id:
             return position
-    if record is None:
+    if record is None or nothing_left(record):
         return None
     for position, item in enumerate(items):
         if isinstance(item, SubscriptionItemState) and item.item_id == record.stripe_id:

@@ -33,9 +33,9 @@ def read_rates(
     dated_statement = Statement(
         "dated",
         select(
-            ["IsoCode", "ConversionRate", "StartDate", "NextStartDate"],
+            ["IsoCode", "ConversionRate", "StartDate"],
             "DatedConversionRate",
-            tail="ORDER BY IsoCode, StartDate",
+            tail="ORDER BY StartDate",
         ),
     )
     answers = read_together(session, [get_of(static_statement), get_of(dated_statement)], _WHAT)
@@ -50,20 +50,20 @@ def read_rates(
 
 
 def _on(day: date, today: date, static: Mapping[str, Decimal], dated: list[Row]) -> ConversionRates:
+    """Of the dated rates, sorted by their first day, the last one that has begun by then."""
     rates: _Rates = {
         row.known_text("IsoCode"): row.known_decimal("ConversionRate")
         for row in dated
-        if row.known_text("IsoCode") in static and _holds(row, day)
+        if row.known_text("IsoCode") in static and _has_begun(row, day)
     }
     if rates:
         return ConversionRates(day, "DatedConversionRate", rates)
     return ConversionRates(today, "CurrencyType", static)
 
 
-def _holds(row: Row, day: date) -> bool:
-    """From its first day up to the day on which the next rate begins."""
-    first, following = row.day("StartDate"), row.day("NextStartDate")
-    return first is not None and first <= day and (following is None or day < following)
+def _has_begun(row: Row, day: date) -> bool:
+    first = row.day("StartDate")
+    return first is not None and first <= day
 
 
 def _rows(session: SalesforceSession, name: str, answer: Json | SalesforceError) -> list[Row]:

@@ -21,8 +21,10 @@ class Clock:
 
     def now(self) -> datetime:
         """The moment it is for both services."""
-        if self._pinned is not None:
-            return self._pinned
+        return self._pinned or self.present()
+
+    def present(self) -> datetime:
+        """The moment it is, also while history is being written."""
         return self._standing if self.frozen else datetime.now(UTC) + self._offset
 
     def advance(self, by: timedelta) -> None:

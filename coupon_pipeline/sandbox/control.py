@@ -98,7 +98,7 @@ def describe_faults(plan: FaultPlan) -> Body:
             {"number": number, "struck": struck, **asdict(rule)}
             for number, rule, struck in plan.rules()
         ],
-        "latency": dict(plan.latency),
+        "latency": {str(name): delay for name, delay in plan.latency.items()},
         "kinds": {
             service: {**TRANSPORT_KINDS, **answers} for service, answers in ANSWER_KINDS.items()
         },

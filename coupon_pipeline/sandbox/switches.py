@@ -196,6 +196,11 @@ class Switches:
         "last_item_of_line",
         "Which order item gets the coupon of a quote line that is on several orders.",
     )
+    salesforce_coupon_rules: Literal["on", "off"] = choice(
+        "on",
+        "Whether quote coupons need exactly one of amount and percent, at most 100 percent, and "
+        "months when they repeat.",
+    )
     salesforce_coupon_terms_lock: Literal["off", "on"] = choice(
         "off",
         "Whether amount, percent and duration of a quote coupon are locked once it has a Stripe "
@@ -230,14 +235,17 @@ class Switches:
         "double",
         "How numbers are written: as a double (`10.0`, `1.39E8`) or as briefly as JSON allows.",
     )
-    salesforce_extra_decimals: Literal["rounded", "refused"] = choice(
-        "rounded", "What happens to decimals beyond a number field's scale on writing."
+    salesforce_extra_decimals: Literal["kept", "rounded", "refused"] = choice(
+        "kept", "What happens to decimals beyond a number field's scale on writing."
     )
     salesforce_row_order: Literal["by_id", "scattered"] = choice(
         "by_id", "The order of rows that a query without ORDER BY leaves open."
     )
     salesforce_locked_row_status: Literal["400", "500"] = choice(
         "400", "The status of UNABLE_TO_LOCK_ROW."
+    )
+    salesforce_refused_access_status: Literal["403", "400"] = choice(
+        "403", "The status of INSUFFICIENT_ACCESS_OR_READONLY."
     )
     salesforce_login: Literal["any", "registered"] = choice(
         "any",

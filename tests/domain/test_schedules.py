@@ -16,9 +16,11 @@ from coupon_pipeline.domain.attachments import (
     made_discounts,
 )
 from coupon_pipeline.domain.proof import PROOF_KEY, encode_proof
+from coupon_pipeline.domain.records import OrderItem
 from coupon_pipeline.domain.schedules import plan_schedule
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
+    GrantedAttachment,
     LiveDiscount,
     PhaseItemState,
     PhaseState,
@@ -130,7 +132,7 @@ def the_state(case: Case) -> ScheduleState:
 
 def planned(case: Case, state: ScheduleState) -> TargetPlan:
     """The plan for a situation."""
-    granted = {}
+    granted: dict[str, GrantedAttachment] = {}
     for each in case.get("granted", []):
         said = {key: value for key, value in each.items() if key not in {"discount", "carried_to"}}
         granted |= grant_of(
@@ -140,7 +142,7 @@ def planned(case: Case, state: ScheduleState) -> TargetPlan:
             carried_to=[at(day) for day in each.get("carried_to", [])],
             granted_at=TODAY,
         )
-    items = {}
+    items: dict[str, OrderItem] = {}
     for each in case.get("order_items", []):
         said = {key: value for key, value in each.items() if key != "id"}
         items |= an_order_item(each["id"], **said)
@@ -182,7 +184,7 @@ def test_a_situation_has_its_phases(case: Case) -> None:
     sent = plan.request.phases if plan.request else ()
     assert [short(phase.discounts) for phase in sent] == expected.get("phases", [])
     items = [[short(entries) for _, entries in phase.item_discounts] for phase in sent]
-    nothing = [[[] for _ in phase.item_discounts] for phase in sent]
+    nothing: list[list[list[str]]] = [[[] for _ in phase.item_discounts] for phase in sent]
     assert items == expected.get("items", nothing)
     shown = {
         each.snapshot_id: outcome_of(plan, each.snapshot_id).outcome

@@ -160,6 +160,15 @@ def test_an_empty_field_of_the_copy_counts_as_empty() -> None:
     assert snapshot.fields["Max_Redemptions__c"] is None
 
 
+def test_a_copy_that_says_the_same_shares_the_versions_fields() -> None:
+    """A hundred thousand snapshots of a few coupons must fit into memory."""
+    version = a_version({**TEN_PERCENT, "Region__c": "North"})
+
+    (snapshot,) = look(order_coupons=[an_order_coupon()], versions=[version]).new
+
+    assert snapshot.fields is version.fields
+
+
 def test_a_field_that_the_copy_does_not_have_comes_from_the_coupon() -> None:
     """Older packages copy fewer fields, and none copies a customer's own."""
     copy = an_order_coupon({"Percent_Off__c": 10, "Duration__c": "once"})
@@ -216,6 +225,21 @@ def test_an_amount_of_a_coupon_that_cannot_be_read_waits_for_its_currency() -> N
 
     assert result.new == ()
     assert codes(result) == ["currency.missing"]
+    assert "takes 5 off" in result.problems[0].message
+
+
+@pytest.mark.parametrize(
+    ("currency", "fields"), [("USD", TEN_PERCENT), (None, FIVE_DOLLARS), (None, TEN_PERCENT)]
+)
+def test_what_needs_no_currency_of_its_own_does_not_wait(
+    currency: str | None, fields: RawFields
+) -> None:
+    """A percentage has none, and an org with a single currency has a default."""
+    result = look(
+        orders=[an_order(currency=currency)], order_coupons=[an_order_coupon(fields)], versions=[]
+    )
+
+    assert len(result.new) == 1
 
 
 def test_a_coupon_without_copy_and_without_record_is_blocked() -> None:
@@ -334,6 +358,27 @@ def test_an_association_made_after_activation_is_reported_and_not_applied() -> N
     assert ASSOCIATION in problem.message
 
 
+def test_an_association_of_the_very_second_is_in_time() -> None:
+    """It was made in the transaction that activated the order; deleted in it, it does not hold."""
+    kept = an_association(created_at=ACTIVATED)
+    taken_back = replace(kept, is_deleted=True, deleted_at=ACTIVATED)
+
+    assert len(look(associations=[kept]).new) == 1
+    assert look(associations=[taken_back]).new == ()
+
+
+def test_a_row_that_is_read_twice_counts_once() -> None:
+    """Pages overlap when rows change between them."""
+    result = look(
+        orders=[an_order(), an_order()],
+        items=[an_item(), an_item()],
+        associations=[a_line_association()],
+    )
+
+    assert len(result.new) == 1
+    assert codes(result) == ["order_coupon.missing"]
+
+
 def test_a_late_association_that_was_taken_back_is_no_news() -> None:
     """Somebody noticed already."""
     late = an_association(created_at=ACTIVATED + MINUTE, is_deleted=True)
@@ -387,6 +432,7 @@ def test_two_order_coupons_of_one_coupon_are_one_discount() -> None:
 
     assert [each.fields["Percent_Off__c"] for each in result.new] == [10]
     assert codes(result) == ["order_coupon.duplicate"]
+    assert f"the first one, {ORDER_COUPON}," in result.problems[0].message
 
 
 def test_records_of_other_orders_are_passed_over() -> None:
@@ -496,6 +542,17 @@ def test_a_change_just_before_activation_that_the_copy_missed_is_a_race() -> Non
     assert codes(result) == ["coupon.race"]
 
 
+@pytest.mark.parametrize("seconds", [-60, -1, 0, 1, 60])
+def test_the_only_known_version_can_show_a_race(seconds: int) -> None:
+    """Mostly the coupon is first seen after its order."""
+    result = look(
+        order_coupons=[an_order_coupon({"Percent_Off__c": 10})],
+        versions=[a_version({"Percent_Off__c": 20}, effective_at=ACTIVATED + seconds * SECOND)],
+    )
+
+    assert codes(result) == ["coupon.race"]
+
+
 def test_a_change_that_the_copy_has_is_no_race() -> None:
     """10 and 10.0 are one percentage."""
     result = look(
@@ -515,12 +572,12 @@ def test_a_race_is_seen_without_a_copy_too() -> None:
     assert "coupon.race" in codes(result)
 
 
-@pytest.mark.parametrize("after", [61 * SECOND, DAY])
-def test_an_ordinary_later_edit_is_no_race(after: timedelta) -> None:
+@pytest.mark.parametrize("after", [61 * SECOND, DAY, -61 * SECOND])
+def test_an_ordinary_edit_is_no_race(after: timedelta) -> None:
     """Coupons are edited all the time."""
     result = look(
         order_coupons=[an_order_coupon()],
-        versions=[a_version(), a_version(TWENTY_PERCENT, effective_at=ACTIVATED + after)],
+        versions=[a_version(TWENTY_PERCENT, effective_at=ACTIVATED + after)],
     )
 
     assert result.problems == ()

@@ -389,21 +389,12 @@ def test_changed_orders_are_read_one_after_the_other(
 def test_the_orgs_rates_are_read_for_a_day(
     salesforce: SalesforceService, edge: SalesforceEdge
 ) -> None:
-    """Dated rates hold from their first day to the day before the next one's."""
-    for row in salesforce.all("DatedConversionRate"):
-        if row["IsoCode"] == "EUR":
-            salesforce.store.put(
-                salesforce.store["DatedConversionRate"], {**row, "NextStartDate": "2026-03-01"}
-            )
+    """A dated rate holds from its first day until the next one begins."""
     salesforce.insert(
         "DatedConversionRate",
         [
-            {
-                "IsoCode": "EUR",
-                "ConversionRate": Decimal("0.5"),
-                "StartDate": "2026-03-01",
-                "NextStartDate": "9999-12-31",
-            }
+            {"IsoCode": "EUR", "ConversionRate": Decimal(rate), "StartDate": day}
+            for day, rate in (("2026-04-01", "0.4"), ("2026-03-01", "0.5"))
         ],
     )
 

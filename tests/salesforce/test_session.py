@@ -33,9 +33,13 @@ def test_numbers_are_read_exactly(server: ScriptedServer, open_session: Open) ->
     assert answer == {"Amount_Off__c": Decimal("1234567890123456.78"), "Quantity": Decimal("1.0")}
 
 
-def test_a_redirect_is_not_followed(server: ScriptedServer, open_session: Open) -> None:
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_redirect_is_not_followed(
+    server: ScriptedServer, open_session: Open, scheme: str
+) -> None:
     """The token would go with it, and a write would become a read."""
-    server.say(Reply(302, {}, {"Location": f"{server.url}/elsewhere"}))
+    elsewhere = server.url.replace("http", scheme, 1) + "/elsewhere"
+    server.say(Reply(302, {}, {"Location": elsewhere}))
 
     for method in ("GET", "PATCH"):
         with pytest.raises(SalesforceRefused) as caught:

@@ -149,6 +149,26 @@ def test_missing_order_coupons_are_created(
     assert made[1]["Amount_Off__c"] == Decimal(123456789012345678)
 
 
+@pytest.mark.parametrize("multi_currency", [False])
+def test_fields_without_a_value_are_left_out_of_new_records(
+    salesforce: SalesforceService, edge: SalesforceEdge
+) -> None:
+    """An org with a single currency does not even know the currency's field."""
+    (result,) = edge.create_records(
+        ORDER_COUPON,
+        [
+            {
+                "Order__c": an_order(salesforce),
+                "Quote_Stripe_Coupon_Id__c": GONE,
+                "Duration__c": "once",
+                "CurrencyIsoCode": None,
+            }
+        ],
+    )
+
+    assert result.success
+
+
 def test_sync_records_are_written_once_for_each_compound_id(
     salesforce: SalesforceService, edge: SalesforceEdge
 ) -> None:

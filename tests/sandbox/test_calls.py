@@ -11,7 +11,10 @@ from coupon_pipeline.sandbox.calls import CallLog, path_form
         ("/v1/coupons", "/v1/coupons"),
         ("/v1/coupons/sf-a1c8x000001abcdeaq-0f3c", "/v1/coupons/{id}"),
         ("/v1/subscriptions/sub_1NabC", "/v1/subscriptions/{id}"),
-        ("/v1/subscription_schedules/sub_sched_1N/cancel", "/v1/subscription_schedules/{id}/cancel"),
+        (
+            "/v1/subscription_schedules/sub_sched_1N/cancel",
+            "/v1/subscription_schedules/{id}/cancel",
+        ),
         ("/v1/invoices/create_preview", "/v1/invoices/create_preview"),
         ("/services/data/v64.0/query/", "/services/data/v64.0/query/"),
         ("/services/data/v64.0/query/01gXX-2000", "/services/data/v64.0/query/{id}"),

@@ -14,9 +14,10 @@ from coupon_pipeline.sandbox.serving import Sandbox
 PRESENT = datetime(2026, 11, 2, 9, tzinfo=UTC)
 
 
-def company(orders: int = 200, seed: int = 7, **more: bool) -> Sandbox:
+def company(orders: int = 200, seed: int = 7, *, multi_currency: bool = True) -> Sandbox:
     """A filled sandbox that is not served."""
-    return Sandbox(orders=orders, seed=seed, clock=Clock(PRESENT, frozen=True), **more)
+    clock = Clock(PRESENT, frozen=True)
+    return Sandbox(orders=orders, seed=seed, multi_currency=multi_currency, clock=clock)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,9 @@ def test_coupons_are_of_every_kind(filled: Sandbox) -> None:
     coupons = filled.salesforce.all("Quote_Stripe_Coupon__c")
 
     kinds = {(row["Percent_Off__c"] is None, row["Duration__c"]) for row in coupons}
-    assert {(by, kind) for by in (True, False) for kind in ("once", "repeating", "forever")} <= kinds
+    assert {
+        (by, kind) for by in (True, False) for kind in ("once", "repeating", "forever")
+    } <= kinds
     assert {bool(row["Max_Redemptions__c"]) for row in coupons} == {True, False}
     assert any(row["Name__c"] is None for row in coupons)
     amounts = {row["CurrencyIsoCode"] for row in coupons if row["Amount_Off__c"]}

@@ -92,9 +92,7 @@ def test_a_service_that_is_down_refuses_connections_until_it_is_back(sandbox: Sa
 def test_state_and_clock_go_on_after_a_restart(tmp_path: Path) -> None:
     """A rehearsal may take days."""
     state = tmp_path / "state"
-    with Sandbox(
-        orders=20, seed=3, clock=Clock(PRESENT, frozen=True), state_file=state
-    ) as first:
+    with Sandbox(orders=20, seed=3, clock=Clock(PRESENT, frozen=True), state_file=state) as first:
         stripe(first, "coupons", id="TEN", percent_off="10")
         first.run_on_loop(lambda: first.clock.advance(timedelta(days=3)))
         subscriptions = {one["id"] for one in first.stripe.all("subscription")}
@@ -139,7 +137,12 @@ def test_switches_are_kept_and_a_given_one_wins(tmp_path: Path) -> None:
 
 def test_the_command_prints_one_line_and_stops_cleanly_when_told_to() -> None:
     """Other programs start it, read the line, and end it."""
-    command = [Path(sys.executable).with_name("coupon-pipeline"), "sandbox", "--empty", "--json"]
+    command = [
+        str(Path(sys.executable).with_name("coupon-pipeline")),
+        "sandbox",
+        "--empty",
+        "--json",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = json.loads(process.stdout.readline())

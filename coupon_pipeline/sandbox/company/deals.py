@@ -12,6 +12,8 @@ from coupon_pipeline.sandbox.company.tables import CompanyTables, CouponRow, Mar
 DAYS: Final = 90
 OPENING_HOUR: Final = 8
 WORKING_MINUTES: Final = 10 * 60
+STORY_ORDERS: Final = 2000
+"""Only so many, the latest ones, have their story told; earlier ones are everyday orders."""
 SCENARIO_BASE: Final = 200
 SCENARIO_SHARE: Final = 0.16
 ORDERS_PER_ACCOUNT: Final = 2.2
@@ -90,23 +92,22 @@ def _scenarios(
         for scenario in tables.scenarios
         if multi_currency or scenario.currency in (None, HOME_CURRENCY)
     ]
+    told = min(orders, STORY_ORDERS)
     chosen: list[Scenario] = []
     for scenario in remarkable:
-        chosen += [scenario] * max(1, round(scenario.count * orders / SCENARIO_BASE))
-    del chosen[int(orders * SCENARIO_SHARE) :]
+        chosen += [scenario] * max(1, round(scenario.count * told / SCENARIO_BASE))
+    del chosen[int(told * SCENARIO_SHARE) :]
     weights = list(accumulate(pattern.weight for pattern in tables.patterns))
-    rest = orders - len(chosen)
-    chosen += draw.choices(tables.patterns, cum_weights=weights, k=rest)
-    draw.shuffle(chosen)
-    return chosen
+    everyday = draw.choices(tables.patterns, cum_weights=weights, k=orders - len(chosen))
+    story = chosen + everyday[: told - len(chosen)]
+    draw.shuffle(story)
+    return everyday[told - len(chosen) :] + story
 
 
 class _Customers:
     """Gives each order a customer in the right currency; most customers order again."""
 
-    def __init__(
-        self, tables: CompanyTables, draw: random.Random, *, multi_currency: bool
-    ) -> None:
+    def __init__(self, tables: CompanyTables, draw: random.Random, *, multi_currency: bool) -> None:
         self._draw = draw
         self._markets = [
             market

@@ -1,16 +1,21 @@
 """What happened in the company, in the order in which it happened."""
 
+import gc
 import heapq
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from coupon_pipeline.sandbox.company.deals import DAYS, plan_deals
-from coupon_pipeline.sandbox.company.order_sync import OrderSync, create_prices
-from coupon_pipeline.sandbox.company.org import COUPON, ORDER_COUPON, QUOTE_ASSOCIATION, Org, WrittenDeal
+from coupon_pipeline.sandbox.company.catalogue import Catalogue
+from coupon_pipeline.sandbox.company.deals import DAYS, STORY_ORDERS, plan_deals
+from coupon_pipeline.sandbox.company.desk import COUPON, ORDER_COUPON, QUOTE_ASSOCIATION, Desk
+from coupon_pipeline.sandbox.company.order_sync import SYNC_DELAY, OrderSync, create_prices
+from coupon_pipeline.sandbox.company.org import Org, WrittenDeal
+from coupon_pipeline.sandbox.company.settled import Pattern, settle
 from coupon_pipeline.sandbox.company.tables import Afterwards, company_tables
 
 if TYPE_CHECKING:  # the sandbox fills itself with this module
@@ -19,7 +24,6 @@ if TYPE_CHECKING:  # the sandbox fills itself with this module
 Event: TypeAlias = tuple[datetime, Callable[[], None]]
 
 BEFORE_THE_FIRST_QUOTE: Final = timedelta(days=30)
-SYNC_DELAY: Final = timedelta(minutes=3)
 EDIT_BEFORE_PRESENT: Final = timedelta(days=35)
 CLEAN_UP_BEFORE_PRESENT: Final = timedelta(minutes=20)
 NEXT_DAY: Final = timedelta(days=1)
@@ -34,29 +38,68 @@ def fill(sandbox: "Sandbox", orders: int, seed: int) -> None:
     """
     tables = company_tables()
     present = sandbox.clock.now()
-    since = present - timedelta(days=DAYS) - BEFORE_THE_FIRST_QUOTE
     deals = plan_deals(tables, orders, seed, present, multi_currency=sandbox.multi_currency)
-    org = Org(sandbox.salesforce, tables, sandbox.multi_currency, since)
-    with sandbox.clock.writing_history() as stand_at:
-        stand_at(since)
-        org.write_catalogue(create_prices(sandbox, tables))
-        written = org.write_deals(deals)
-        history = _History(sandbox, org, written, present)
-        for moment, happen in history.events():
-            stand_at(moment)
-            happen()
+    desk = Desk(sandbox.salesforce, tables, sandbox.multi_currency)
+    catalogue = Catalogue(desk, present - timedelta(days=DAYS) - BEFORE_THE_FIRST_QUOTE)
+    with _garbage_collected_later(), sandbox.clock.writing_history() as stand_at:
+        stand_at(catalogue.since)
+        catalogue.write(create_prices(sandbox, tables))
+        org = Org(desk, catalogue)
+        edited_at = present - EDIT_BEFORE_PRESENT
+        earlier, story = deals[:-STORY_ORDERS], deals[-STORY_ORDERS:]
+        if earlier:
+            first = org.write_deals(earlier[:1])
+            _tell(_History(sandbox, catalogue, first, present).orders(), stand_at)
+            pattern = _pattern(sandbox, first[0])
+            settle(sandbox, org, earlier[1:], pattern, edited_at=edited_at, seed=seed)
+        history = _History(sandbox, catalogue, org.write_deals(story), present)
+        _tell(heapq.merge(history.orders(), history.coupon_edits(), key=itemgetter(0)), stand_at)
     sandbox.stripe.catch_up()
+
+
+def _tell(events: Iterator[Event], stand_at: Callable[[datetime], None]) -> None:
+    for moment, happen in events:
+        stand_at(moment)
+        happen()
+
+
+def _pattern(sandbox: "Sandbox", synced: WrittenDeal) -> Pattern:
+    order = sandbox.salesforce.get("Order", synced.order_id) or {}
+    subscription = sandbox.stripe.get("subscription", str(order["Stripe_ID__c"]))
+    assert subscription is not None
+    customer = sandbox.stripe.get("customer", subscription["customer"])
+    item = sandbox.stripe.get("subscription_item", subscription["_items"][0])
+    assert customer is not None
+    assert item is not None
+    return Pattern(customer, subscription, item)
+
+
+@contextmanager
+def _garbage_collected_later() -> Iterator[None]:
+    """Not while a company is made: a million objects that stay are looked through again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _History:
     """The events after the orders were drafted."""
 
     def __init__(
-        self, sandbox: "Sandbox", org: Org, written: Sequence[WrittenDeal], present: datetime
+        self,
+        sandbox: "Sandbox",
+        catalogue: Catalogue,
+        written: Sequence[WrittenDeal],
+        present: datetime,
     ) -> None:
         self._salesforce = sandbox.salesforce
         self._order_sync = OrderSync(sandbox)
-        self._org = org
+        self._desk = catalogue.desk
+        self._coupons = catalogue.coupons
         self._written = written
         self._present = present
         self._afterwards: dict[Afterwards, Callable[[WrittenDeal], None]] = {
@@ -65,15 +108,9 @@ class _History:
             "association_deleted": self._delete_associations,
         }
 
-    def events(self) -> Iterator[Event]:
-        """All of them, oldest first."""
-        return heapq.merge(
-            self._activations(),
-            self._syncs(),
-            self._sequels(),
-            self._coupon_edits(),
-            key=itemgetter(0),
-        )
+    def orders(self) -> Iterator[Event]:
+        """What happened to orders, oldest first."""
+        return heapq.merge(self._activations(), self._syncs(), self._sequels(), key=itemgetter(0))
 
     def _activations(self) -> Iterator[Event]:
         for one in self._written:
@@ -98,9 +135,10 @@ class _History:
             for what in one.deal.scenario.after:
                 yield moment, partial(self._afterwards[what], one)
 
-    def _coupon_edits(self) -> Iterator[Event]:
-        ids = self._org.coupons
-        coupons = [row for row in self._org.tables.coupons if row.key in ids]
+    def coupon_edits(self) -> Iterator[Event]:
+        """What happened to coupons, oldest first."""
+        ids = self._coupons
+        coupons = [row for row in self._desk.tables.coupons if row.key in ids]
         for row in coupons:
             if row.edited_to is not None:
                 changes = {
@@ -111,7 +149,7 @@ class _History:
                 yield self._present - EDIT_BEFORE_PRESENT, edit
         end = self._present - CLEAN_UP_BEFORE_PRESENT
         for row in coupons:
-            if row.currency_later is not None and self._org.multi_currency:
+            if row.currency_later is not None and self._desk.multi_currency:
                 changed = {"CurrencyIsoCode": row.currency_later}
                 yield end, partial(self._salesforce.update, COUPON, ids[row.key], changed)
             if row.deleted_later:
@@ -120,9 +158,9 @@ class _History:
     def _associate_late(self, one: WrittenDeal) -> None:
         association: dict[str, object] = {
             "Quote__c": one.quote_id,
-            "Quote_Stripe_Coupon__c": self._org.coupons["late"],
+            "Quote_Stripe_Coupon__c": self._coupons["late"],
         }
-        if self._org.multi_currency:
+        if self._desk.multi_currency:
             association["CurrencyIsoCode"] = one.deal.currency
         self._salesforce.create(QUOTE_ASSOCIATION, association)
 

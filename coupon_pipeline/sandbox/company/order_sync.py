@@ -28,18 +28,26 @@ INVOICED: Final[Parameters] = {
     "collection_method": "send_invoice",
     "days_until_due": DAYS_UNTIL_DUE,
 }
+SYNC_DELAY: Final = timedelta(minutes=3)
+"""How long after activation the connector's next poll has done its work."""
 FUTURE_START: Final = timedelta(days=60)
 ONE_TIME_INVOICE: Final = "invoice"
 ELSEWHERE: Final = "elsewhere"
+
+
+def link_metadata(instance_url: str, name: str, record_id: str) -> dict[str, str]:
+    """The metadata by which objects of the two services name each other."""
+    return {
+        f"salesforce_{name}_id": record_id,
+        f"salesforce_{name}_link": f"{instance_url}/{record_id}",
+    }
 
 
 def create_prices(sandbox: "Sandbox", tables: CompanyTables) -> dict[tuple[str, str], str]:
     """Stripe's products and prices; returns the price ids by product key and currency."""
     ids: dict[tuple[str, str], str] = {}
     for product in tables.products:
-        made = sandbox.stripe.create(
-            "product", {"id": f"prod_{product.key}", "name": product.name}
-        )
+        made = sandbox.stripe.create("product", {"id": f"prod_{product.key}", "name": product.name})
         for currency, price in product.prices.items():
             if currency in NOT_ON_STRIPE:
                 continue
@@ -110,10 +118,7 @@ class OrderSync:
         return str(made["id"])
 
     def _metadata(self, name: str, record_id: str) -> Parameters:
-        return {
-            f"salesforce_{name}_id": record_id,
-            f"salesforce_{name}_link": f"{self._link}/{record_id}",
-        }
+        return {**link_metadata(self._link, name, record_id)}
 
     def _lines(self, items: Iterable[Row]) -> list[JsonValue]:
         return [
@@ -185,6 +190,7 @@ class OrderSync:
             return str(made["id"]), None
         self._write_back(order_id, str(subscription), str(subscription))
         return str(made["id"]), str(subscription)
+
     def _with_foreign_discount(self, order: Row) -> None:
         coupon = self._coupon_by_hand("HANDSHAKE-5", "Handshake 5 %", "5")
         items = self._items(str(order["Id"]))

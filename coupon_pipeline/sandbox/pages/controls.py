@@ -12,7 +12,16 @@ from starlette.routing import Route
 
 from coupon_pipeline.sandbox.calls import ServiceName
 from coupon_pipeline.sandbox.faults import ANSWER_KINDS, TRANSPORT_KINDS, FaultRule
-from coupon_pipeline.sandbox.pages.view import Cell, Choice, Form, Frame, Page, Paging, Table, render
+from coupon_pipeline.sandbox.pages.view import (
+    Cell,
+    Choice,
+    Form,
+    Frame,
+    Page,
+    Paging,
+    Table,
+    render,
+)
 from coupon_pipeline.sandbox.switches import SWITCHES, positions, turn
 
 if TYPE_CHECKING:  # the sandbox serves this module
@@ -62,7 +71,9 @@ def _page(
         try:
             act(form)
         except ValueError as error:
-            problem = Page("That did not work", lead=str(error), trail=(Cell("Back", path),), status=400)
+            problem = Page(
+                "That did not work", lead=str(error), trail=(Cell("Back", path),), status=400
+            )
             return render(problem, frame(request))
         return RedirectResponse(path, status_code=303)
 
@@ -163,9 +174,7 @@ def _faults_page(sandbox: "Sandbox", service: ServiceName) -> Page:
                         hint="A regular expression searched in path and query; empty for any.",
                     ),
                     Choice("after", "Let so many pass first", "0", input_type="number"),
-                    Choice(
-                        "times", "Times", "1", hint="Empty for ever.", input_type="number"
-                    ),
+                    Choice("times", "Times", "1", hint="Empty for ever.", input_type="number"),
                     Choice("milliseconds", "Milliseconds, for slow", "1000", input_type="number"),
                 ),
                 hidden={"service": service, "do": "arm"},

@@ -15,7 +15,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from coupon_pipeline.sandbox.pages.controls import CONTROL_MENU, control_routes
-from coupon_pipeline.sandbox.pages.stripe_pages import dashboard_section
+from coupon_pipeline.sandbox.pages.stripe_cells import dashboard_section
 from coupon_pipeline.sandbox.pages.view import (
     NOTHING,
     Cell,
@@ -69,6 +69,14 @@ LISTED: Final = {
 
 MENU_OBJECTS: Final = ("Order", "Quote_Stripe_Coupon__c", "SBQQ__Quote__c", "Account", "Product2")
 HIDDEN_FIELDS: Final = {"Id", "IsDeleted", "SystemModstamp", "LastModifiedById", "CreatedById"}
+COUPON_COLUMNS: Final = (
+    "Discounts",
+    "Quote coupon",
+    "Associated",
+    "Order coupon",
+    "Terms copied",
+    "Stripe ID",
+)
 LATEST: Final = 10
 RELATED: Final = 100
 
@@ -130,8 +138,12 @@ class _Site:
             kicker=f"Organization {service.org_id}",
             sections=(
                 self._table("Order", latest, "Latest orders", "The last orders to be activated"),
-                Table("Records", "Objects and how many records each has",
-                      ("Object", "API name", "Records"), counts),
+                Table(
+                    "Records",
+                    "Objects and how many records each has",
+                    ("Object", "API name", "Records"),
+                    counts,
+                ),
             ),
         )
         return render(page, self.frame(request))
@@ -178,39 +190,43 @@ class _Site:
 
     def _coupons_of_order(self, order: Row) -> Iterable[Table]:
         """What was associated before activation, next to what the trigger made of it."""
-        items = self._where("OrderItem", "OrderId", order["Id"])
-        scopes: list[tuple[Cell, str, str, Scalar, str]] = [
-            (Cell("Order"), "Quote_Stripe_Coupon_Association__c", "Quote__c",
-             order.get("SBQQ__Quote__c"), str(order["Id"]))
-        ]
-        for item in items:
-            scopes.append(
-                (self._link(str(item["Id"])), "Quote_Line_Stripe_Coupon_Association__c",
-                 "Quote_Line__c", item.get("SBQQ__QuoteLine__c"), str(item["Id"]))
+        rows = self._coupons_of(
+            Cell("Order"),
+            self._where(
+                "Quote_Stripe_Coupon_Association__c", "Quote__c", order.get("SBQQ__Quote__c")
+            ),
+            self._where("Order_Stripe_Coupon__c", "Order__c", order["Id"]),
+        )
+        for item in self._where("OrderItem", "OrderId", order["Id"]):
+            rows += self._coupons_of(
+                self._link(str(item["Id"])),
+                self._where(
+                    "Quote_Line_Stripe_Coupon_Association__c",
+                    "Quote_Line__c",
+                    item.get("SBQQ__QuoteLine__c"),
+                ),
+                self._where("Order_Stripe_Coupon__c", "Order_Item__c", item["Id"]),
             )
-        rows = []
-        for scope, association, parent_field, parent, scope_id in scopes:
-            lookup = "Order__c" if scope_id == order["Id"] else "Order_Item__c"
-            copies = {
-                str(copy.get("Quote_Stripe_Coupon_Id__c")): copy
-                for copy in self._where("Order_Stripe_Coupon__c", lookup, scope_id)
-            }
-            joined = self._where(association, parent_field, parent) if parent else []
-            for one in joined:
-                coupon_id = str(one["Quote_Stripe_Coupon__c"])
-                copy = copies.pop(coupon_id, None)
-                rows.append(self._coupon_row(scope, coupon_id, one, copy))
-            rows += [
-                self._coupon_row(scope, coupon_id, None, copy)
-                for coupon_id, copy in copies.items()
-            ]
         yield Table(
             "Coupons",
             "Coupons of the order and of its products, with what the trigger copied at activation",
-            ("Discounts", "Quote coupon", "Associated", "Order coupon", "Terms copied", "Stripe ID"),
+            COUPON_COLUMNS,
             rows,
             empty="No coupon is associated with this order or its products.",
         )
+
+    def _coupons_of(
+        self, scope: Cell, associations: Sequence[Row], copies: Sequence[Row]
+    ) -> list[Sequence[Cell]]:
+        copy_of = {str(copy["Quote_Stripe_Coupon_Id__c"]): copy for copy in copies}
+        rows = []
+        for association in associations:
+            coupon_id = str(association["Quote_Stripe_Coupon__c"])
+            copy = copy_of.pop(coupon_id, None)
+            rows.append(self._coupon_row(scope, coupon_id, association, copy))
+        for coupon_id, copy in copy_of.items():
+            rows.append(self._coupon_row(scope, coupon_id, None, copy))
+        return rows
 
     def _coupon_row(
         self, scope: Cell, coupon_id: str, association: Row | None, copy: Row | None
@@ -224,21 +240,22 @@ class _Site:
             else Cell(_moment(str(association["CreatedDate"]))),
             Cell("missing", tone="warn") if copy is None else self._link(str(copy["Id"])),
             NOTHING if copy is None else Cell(_terms(copy)),
-            NOTHING if copy is None or not stripe_id
+            NOTHING
+            if copy is None or not stripe_id
             else self._stripe_link(str(copy["Id"]), str(stripe_id)),
         )
 
     def _related(self, kind: ObjectType, row: Row) -> Iterable[Table]:
-        for child in kind.children.values():
-            if child.child not in LISTED:
-                continue
-            rows = self._where(child.child, child.field.key, row["Id"])
-            related = self._object(child.child)
+        lists = [(child.child, child.field.key) for child in kind.children.values()]
+        if kind.key == "Quote_Stripe_Coupon__c":
+            lists.append(("Order_Stripe_Coupon__c", "Quote_Stripe_Coupon_Id__c"))
+        for key, field in lists:
+            rows = self._where(key, field, row["Id"]) if key in LISTED else []
             if rows:
                 caption = "1 record" if len(rows) == 1 else f"{len(rows):,} records"
                 if len(rows) > RELATED:
                     caption += f", the newest {RELATED} shown"
-                yield self._table(child.child, rows[::-1][:RELATED], _plural(related), caption)
+                yield self._table(key, rows[::-1][:RELATED], _plural(self._object(key)), caption)
 
     def _table(
         self,
@@ -267,15 +284,9 @@ class _Site:
             return NOTHING
         if field.spec.kind == "reference" or field.key == "Quote_Stripe_Coupon_Id__c":
             return self._link(str(value))
-        if isinstance(value, bool):
-            return Cell("yes" if value else "no")
-        if isinstance(value, Decimal | int):
-            return Cell(f"{value:f}" if isinstance(value, Decimal) else str(value), number=True)
-        if field.spec.kind == "datetime":
-            return Cell(_moment(value))
         if field.key == "Stripe_ID__c":
-            return self._stripe_link(str(row["Id"]), value)
-        return Cell(value)
+            return self._stripe_link(str(row["Id"]), str(value))
+        return _plain(field, value)
 
     def _link(self, record_id: str) -> Cell:
         row = self._find(record_id)
@@ -313,10 +324,20 @@ class _Site:
 
     def _named(self, name: str) -> ObjectType | None:
         schema = self.sandbox.salesforce.schema
-        return schema.object_named(name) or (schema[name] if name in schema else None)
+        return schema.object_named(name) or schema.objects.get(name)
 
     def _where(self, key: str, field: str, value: Scalar) -> list[Row]:
+        if value is None:
+            return []
         return self.sandbox.salesforce.where(key, field, value)
+
+
+def _plain(field: Field, value: Scalar) -> Cell:
+    if isinstance(value, bool):
+        return Cell("yes" if value else "no")
+    if isinstance(value, Decimal):
+        return Cell(f"{value:f}", number=True)
+    return Cell(_moment(str(value)) if field.spec.kind == "datetime" else str(value))
 
 
 def _plural(kind: ObjectType) -> str:

@@ -6,6 +6,8 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/errorco
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from coupon_pipeline.sandbox.switches import Switches
+
 
 @dataclass
 class SalesforceError(Exception):
@@ -36,6 +38,24 @@ def not_found(message: str = "The requested resource does not exist") -> Salesfo
 def deleted() -> SalesforceError:
     """The record is in the recycle bin."""
     return SalesforceError("ENTITY_IS_DELETED", "entity is deleted", status=404)
+
+
+def row_locked(switches: Switches) -> SalesforceError:
+    """Another transaction holds the record; trying again is right."""
+    return SalesforceError(
+        "UNABLE_TO_LOCK_ROW",
+        "unable to obtain exclusive access to this record or 1 records",
+        status=int(switches.salesforce_locked_row_status),
+    )
+
+
+def insufficient_access(switches: Switches) -> SalesforceError:
+    """The user may see the record and not change it."""
+    return SalesforceError(
+        "INSUFFICIENT_ACCESS_OR_READONLY",
+        "insufficient access rights on object id",
+        status=int(switches.salesforce_refused_access_status),
+    )
 
 
 def expired_session() -> SalesforceError:

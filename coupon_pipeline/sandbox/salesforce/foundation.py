@@ -58,6 +58,10 @@ class Foundation:
                     "SortOrder": order + 1,
                 },
             )
+        self._put(
+            "Pricebook2",
+            {"Name": "Standard Price Book", "IsActive": True, "IsStandard": True},
+        )
         if multi_currency:
             self._currencies()
         self._permissions(namespace)
@@ -65,6 +69,8 @@ class Foundation:
     def _put(self, key: str, values: Mapping[str, Scalar]) -> str:
         record_id = self._minter.mint(self._store.schema[key].spec.prefix)
         author = self._author or record_id
+        if self._store.schema[key].has_bin:
+            values = {"IsDeleted": False, **values}
         row = {
             "Id": record_id,
             "CreatedDate": self._at,

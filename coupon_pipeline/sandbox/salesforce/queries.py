@@ -63,7 +63,7 @@ class Queries:
             if is_bare_count(query):
                 total = len(evaluator.rows(query))
                 return Page(f'{{"totalSize":{total},"done":true,"records":[]}}')
-            rows = evaluator.rows(_unlimited(query)) if query.group_by else evaluator.rows(query)
+            rows = evaluator.rows(_unlimited(query))
             results = grouped(
                 evaluator, query, object_type, rows, shortest_numbers=self._shortest_numbers
             )

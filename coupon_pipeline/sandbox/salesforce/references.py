@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from coupon_pipeline.sandbox.salesforce.errors import SalesforceError
 from coupon_pipeline.sandbox.salesforce.schema import Field, ObjectType
 from coupon_pipeline.sandbox.salesforce.schema.spec import Scalar
-from coupon_pipeline.sandbox.salesforce.store import Row, Store
+from coupon_pipeline.sandbox.salesforce.store import Row, Store, any_case
 
 _OWNED = {("OrderItem", "OrderId"), ("PricebookEntry", "Product2Id"), ("Order", "AccountId")}
 """Standard references that delete as a master-detail field does."""
@@ -42,13 +42,9 @@ def by_external_id(store: Store, parent: Field, value: Mapping[str, object]) -> 
 def matching(store: Store, object_type: ObjectType, field: Field, value: str) -> list[Row]:
     """Undeleted records whose external id is `value`; upper and lower case are the same."""
     table = store[object_type.key]
-    exact = list(table.where(field.key, value))
-    if exact or field.key == "Id":
-        return exact
-    lowered = value.lower()
-    index = table.index(field.key)
-    alike = [held for held in index if isinstance(held, str) and held.lower() == lowered]
-    return [row for held in alike for row in table.where(field.key, held)]
+    if field.key == "Id":
+        return list(table.where("Id", value))
+    return list(table.where(any_case(field.key), value.lower()))
 
 
 def delete(store: Store, row: Row, moved: Row, *, coupons: str) -> None:

@@ -11,7 +11,11 @@ from coupon_pipeline.sandbox.clock import Clock
 from coupon_pipeline.sandbox.journal import Journal, JsonValue
 from coupon_pipeline.sandbox.salesforce.access import Access, coupon_user
 from coupon_pipeline.sandbox.salesforce.bulk import QueryJobs
-from coupon_pipeline.sandbox.salesforce.errors import SalesforceError, expired_session
+from coupon_pipeline.sandbox.salesforce.errors import (
+    SalesforceError,
+    expired_session,
+    row_locked,
+)
 from coupon_pipeline.sandbox.salesforce.foundation import (
     CORPORATE_CURRENCY,
     COUPON_USERNAME,
@@ -242,11 +246,7 @@ class SalesforceService:
             "request_limit": SalesforceError(
                 "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", status=403
             ),
-            "row_locked": SalesforceError(
-                "UNABLE_TO_LOCK_ROW",
-                "unable to obtain exclusive access to this record or 1 records",
-                status=int(self.org.switches.salesforce_locked_row_status),
-            ),
+            "row_locked": row_locked(self.org.switches),
             "server_error": SalesforceError(
                 "UNKNOWN_EXCEPTION", "An unexpected error occurred.", status=500
             ),

@@ -32,9 +32,9 @@ class Table:
         elif self.deleted:
             self.deleted.discard(record_id)
         for key, index in self._indexes.items():
-            new = row.get(key)
+            new = _indexed(row, key)
             if before is not None:
-                old = before.get(key)
+                old = _indexed(before, key)
                 if old == new:
                     continue
                 index[old].pop(record_id, None)
@@ -45,7 +45,7 @@ class Table:
         row = self.rows.pop(record_id)
         self.deleted.discard(record_id)
         for key, index in self._indexes.items():
-            index[row.get(key)].pop(record_id, None)
+            index[_indexed(row, key)].pop(record_id, None)
 
     def live(self, record_id: str) -> Row | None:
         """The record unless it does not exist or is deleted."""
@@ -58,12 +58,15 @@ class Table:
                 yield self.rows[record_id]
 
     def index(self, key: str) -> dict[Scalar, dict[str, None]]:
-        """Ids by the value of `key`; kept up to date once it has been asked for."""
+        """Ids by the value of `key`; kept up to date once it has been asked for.
+
+        With the key that `any_case` gives, by the text in lower case.
+        """
         index = self._indexes.get(key)
         if index is None:
             index = {}
             for record_id, row in self.rows.items():
-                index.setdefault(row.get(key), {})[record_id] = None
+                index.setdefault(_indexed(row, key), {})[record_id] = None
             self._indexes[key] = index
         return index
 
@@ -72,6 +75,18 @@ class Table:
         if not self.deleted:
             return self.rows.values()
         return (row for record_id, row in self.rows.items() if record_id not in self.deleted)
+
+
+def any_case(key: str) -> str:
+    """The key of an index in which upper and lower case are the same."""
+    return f"~{key}"
+
+
+def _indexed(row: Row, key: str) -> Scalar:
+    if key[0] != "~":
+        return row.get(key)
+    value = row.get(key[1:])
+    return value.lower() if isinstance(value, str) else value
 
 
 class Store:

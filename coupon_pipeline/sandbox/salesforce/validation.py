@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from coupon_pipeline.sandbox.salesforce.errors import SalesforceError
 from coupon_pipeline.sandbox.salesforce.schema import Field, ObjectType
-from coupon_pipeline.sandbox.salesforce.store import Row, Store
+from coupon_pipeline.sandbox.salesforce.store import Row, Store, any_case
 from coupon_pipeline.sandbox.salesforce.values import malformed_id
 from coupon_pipeline.sandbox.switches import Switches
 
@@ -71,7 +71,8 @@ def check_unique(store: Store, object_type: ObjectType, row: Row) -> None:
         value = row.get(field.key)
         if not field.spec.unique or value is None:
             continue
-        for other in table.where(field.key, value):
+        held = value.lower() if isinstance(value, str) else value
+        for other in table.where(any_case(field.key), held):
             if other["Id"] != row["Id"]:
                 raise SalesforceError(
                     "DUPLICATE_VALUE",
@@ -86,7 +87,8 @@ def check_rules(
 ) -> None:
     """The rules of the object: those of the package, and of activated orders."""
     if object_type.key == "Quote_Stripe_Coupon__c":
-        _check_quote_coupon(object_type, row)
+        if switches.salesforce_coupon_rules == "on":
+            _check_quote_coupon(object_type, row)
         if before is not None and switches.salesforce_coupon_terms_lock == "on":
             _check_lock(object_type, row, before)
     elif object_type.key == "Quote_Stripe_Coupon_Association__c":

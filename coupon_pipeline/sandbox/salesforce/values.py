@@ -5,11 +5,15 @@ import re
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import lru_cache
+from typing import Literal, TypeAlias
 
 from coupon_pipeline.sandbox.salesforce.errors import SalesforceError
 from coupon_pipeline.sandbox.salesforce.ids import to_18
 from coupon_pipeline.sandbox.salesforce.schema.model import NUMBER_KINDS, Field
 from coupon_pipeline.sandbox.salesforce.schema.spec import Scalar
+
+ExtraDecimals: TypeAlias = Literal["kept", "rounded", "refused"]
+"""What becomes of decimals beyond a field's scale."""
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _DATETIME = re.compile(
@@ -80,7 +84,7 @@ def shortest_text(value: Decimal) -> str:
     return "0" if plain == "-0" else plain
 
 
-def coerce(field: Field, value: object, *, round_decimals: bool) -> Scalar:
+def coerce(field: Field, value: object, *, extra_decimals: ExtraDecimals) -> Scalar:
     """What the store keeps for a JSON value, or the refusal that Salesforce gives."""
     spec = field.spec
     if value is None or value == "":
@@ -92,7 +96,7 @@ def coerce(field: Field, value: object, *, round_decimals: bool) -> Scalar:
     if spec.kind == "boolean":
         return _boolean(field, value)
     if spec.kind in NUMBER_KINDS:
-        return _number(field, value, round_decimals=round_decimals)
+        return _number(field, value, extra_decimals=extra_decimals)
     if spec.kind in {"date", "datetime"}:
         return _time(field, value)
     if spec.kind in {"reference", "id"}:
@@ -132,7 +136,7 @@ def _boolean(field: Field, value: object) -> bool:
     raise _unreadable(field, value, "VALUE_STRING")
 
 
-def _number(field: Field, value: object, *, round_decimals: bool) -> Decimal | int:
+def _number(field: Field, value: object, *, extra_decimals: ExtraDecimals) -> Decimal | int:
     spec = field.spec
     if isinstance(value, bool):
         raise _unreadable(field, value, "VALUE_TRUE" if value else "VALUE_FALSE")
@@ -154,7 +158,9 @@ def _number(field: Field, value: object, *, round_decimals: bool) -> Decimal | i
             [field.name],
         )
     rounded = number.quantize(Decimal(1).scaleb(-spec.scale), rounding=ROUND_HALF_UP)
-    if rounded != number and not round_decimals:
+    if rounded != number and extra_decimals == "kept":
+        return number
+    if rounded != number and extra_decimals == "refused":
         raise SalesforceError(
             "NUMBER_OUTSIDE_VALID_RANGE",
             f"{spec.label}: too many decimal places on numeric field: {number}",

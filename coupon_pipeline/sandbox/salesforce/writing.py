@@ -7,7 +7,13 @@ from typing import Literal, TypeAlias
 
 from coupon_pipeline.sandbox.clock import Clock
 from coupon_pipeline.sandbox.salesforce import references, rules, validation
-from coupon_pipeline.sandbox.salesforce.errors import SalesforceError, deleted, not_found
+from coupon_pipeline.sandbox.salesforce.errors import (
+    SalesforceError,
+    deleted,
+    insufficient_access,
+    not_found,
+    row_locked,
+)
 from coupon_pipeline.sandbox.salesforce.ids import IdMinter, to_18
 from coupon_pipeline.sandbox.salesforce.schema import Field, ObjectType
 from coupon_pipeline.sandbox.salesforce.schema.spec import Scalar
@@ -58,6 +64,8 @@ class Writer:
         self._numbers: dict[str, int] = {}
         self.late_by: dict[str, int] = {}
         """Seconds for which new records of an object are stamped but not yet visible."""
+        self.locked: dict[str, int] = {}
+        """How often changes of a record will still find it locked by somebody else."""
         self.after_order_update: AfterUpdate = lambda _user, _orders: None
 
     def apply(
@@ -112,6 +120,9 @@ class Writer:
             raise deleted()
         if record_id not in table.rows:
             raise not_found()
+        if self.locked.get(record_id, 0) > 0:
+            self.locked[record_id] -= 1
+            raise row_locked(self._switches)
         return table.rows[record_id]
 
     # create and update
@@ -128,10 +139,10 @@ class Writer:
 
     def complete(self, object_type: ObjectType, row: Row) -> None:
         """Give a trusted row the numbers and calculated fields that it came without."""
-        for a_field in object_type.fields:
-            if a_field.spec.autonumber is not None and a_field.key not in row:
+        for a_field in object_type.autonumbered:
+            if a_field.key not in row:
                 number = self._next_number(object_type.key)
-                row[a_field.key] = a_field.spec.autonumber.format(number)
+                row[a_field.key] = str(a_field.spec.autonumber).format(number)
         given = dict(row)
         rules.calculate(self._store, object_type.key, row)
         row.update(given)
@@ -141,13 +152,12 @@ class Writer:
             raise SalesforceError(
                 "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
                 f"entity type {object_type.name} cannot be inserted by this user",
-                status=403 if not object_type.spec.setup else 400,
             )
         now = self._clock.now()
         row: Row = {"Id": self._minter.mint(object_type.spec.prefix)}
         given = self._given(user, object_type, body, creating=True)
         self._fill(object_type, row, user, now)
-        row.update({key: value for key, value in given.items() if value is not None})
+        row.update(given)
         self._default_currency(object_type, row, user, given)
         self._save(object_type, row, None)
         if object_type.key == "Order" and row["StatusCode"] == "Activated":
@@ -162,11 +172,7 @@ class Writer:
 
     def _update(self, user: User, object_type: ObjectType, before: Row, body: Body) -> Row:
         if not user.access.can_update(object_type):
-            raise SalesforceError(
-                "INSUFFICIENT_ACCESS_OR_READONLY",
-                "insufficient access rights on object id",
-                status=403,
-            )
+            raise insufficient_access(self._switches)
         now = self._clock.now()
         row = before | self._given(user, object_type, body, creating=False)
         row["LastModifiedDate"] = row["SystemModstamp"] = stamp(now)
@@ -248,7 +254,7 @@ class Writer:
     ) -> dict[str, Scalar]:
         given: dict[str, Scalar] = {}
         refused: list[str] = []
-        round_decimals = self._switches.salesforce_extra_decimals == "rounded"
+        extra_decimals = self._switches.salesforce_extra_decimals
         for name, value in body.items():
             if name == "attributes":
                 continue
@@ -266,7 +272,7 @@ class Writer:
             if not user.access.can_set(object_type, a_field, creating=creating):
                 refused.append(a_field.name)
                 continue
-            given[a_field.key] = coerce(a_field, value, round_decimals=round_decimals)
+            given[a_field.key] = coerce(a_field, value, extra_decimals=extra_decimals)
         if refused:
             raise SalesforceError(
                 "INVALID_FIELD_FOR_INSERT_UPDATE",
@@ -281,11 +287,7 @@ class Writer:
 
     def _delete(self, user: User, object_type: ObjectType, row: Row) -> None:
         if not user.access.can_delete(object_type):
-            raise SalesforceError(
-                "INSUFFICIENT_ACCESS_OR_READONLY",
-                "insufficient access rights on object id",
-                status=403,
-            )
+            raise insufficient_access(self._switches)
         moved: Row = {
             "IsDeleted": True,
             "LastModifiedDate": stamp(self._clock.now()),

@@ -1,5 +1,6 @@
 """Products, prices and tax rates: https://docs.stripe.com/api/products"""
 
+from collections.abc import Collection
 from decimal import Decimal
 from typing import Any
 
@@ -247,8 +248,13 @@ def check_tax_rates(account: Account, given: list[str] | str | None, param: str)
     return list(given)
 
 
-def price_of(account: Account, params: dict[str, Any], path: str) -> StripeObject | None:
-    """The recurring price that `price`, `plan` or `price_data` names; None if none does."""
+def price_of(
+    account: Account, params: dict[str, Any], path: str, known: Collection[str] = ()
+) -> StripeObject | None:
+    """The recurring price that `price`, `plan` or `price_data` names; None if none does.
+
+    One that is no longer active is taken only where it is in use already (`known`).
+    """
     given = [name for name in ("price", "plan", "price_data") if name in params]
     if not given:
         return None
@@ -259,7 +265,7 @@ def price_of(account: Account, params: dict[str, Any], path: str) -> StripeObjec
         price = new_price(account, params[name] | {"active": False}, _inner(path, name))
     else:
         price = account.need_given("price", params[name], _inner(path, name))
-        if not price["active"]:
+        if not price["active"] and price["id"] not in known:
             raise ConditionError(
                 f"The price specified is inactive. This field only accepts active prices: "
                 f"{price['id']}",

@@ -116,7 +116,7 @@ def delete_discount(account: Account, call: Call) -> Answer:
         raise no_such("discount", call.id, "id")
     discount = account.store.get("discount", customer["_discount"])
     customer["_discount"] = None
-    return Shown("discount", {**(discount or {}), "_deleted": True})
+    return Shown("discount", {**(discount or {}), "deleted": True})
 
 
 def give_discount(account: Account, customer_id: str, entry: dict[str, Any]) -> StripeObject:

@@ -4,7 +4,7 @@ import pytest
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceError
 
-from tests.sandbox.salesforce.conftest import Served, a_coupon, a_deal, code_of, message_of, ns, of
+from tests.sandbox.salesforce.orgs import Served, a_coupon, a_deal, code_of, message_of, ns, of
 
 ORDER_COUPON = ns("Order_Stripe_Coupon__c")
 

@@ -7,7 +7,7 @@ from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest
 
 from coupon_pipeline.sandbox.salesforce.trigger import Mode
-from tests.sandbox.salesforce.conftest import (
+from tests.sandbox.salesforce.orgs import (
     Served,
     a_coupon,
     a_deal,

@@ -8,7 +8,7 @@ import pytest
 import simple_salesforce.bulk2
 from simple_salesforce.api import Salesforce
 
-from tests.sandbox.salesforce.conftest import Served, a_deal, ns
+from tests.sandbox.salesforce.orgs import Served, a_deal, ns
 
 JOBS = "/services/data/v59.0/jobs/query"
 

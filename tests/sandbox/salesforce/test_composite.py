@@ -4,7 +4,7 @@ from typing import Any
 
 from simple_salesforce.api import Salesforce
 
-from tests.sandbox.salesforce.conftest import Served, created, of, rest
+from tests.sandbox.salesforce.orgs import Served, created, of, rest
 
 BASE = "/services/data/v59.0"
 

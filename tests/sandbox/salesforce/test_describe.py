@@ -6,7 +6,7 @@ import pytest
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceResourceNotFound
 
-from tests.sandbox.salesforce.conftest import Orgs, Served, ns, of
+from tests.sandbox.salesforce.orgs import Orgs, Served, ns, of
 
 
 def described(sf: Salesforce, name: str) -> dict[str, Any]:

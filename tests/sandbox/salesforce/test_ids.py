@@ -1,11 +1,13 @@
 """Record ids in 15 and 18 characters."""
 
+import string
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from coupon_pipeline.sandbox.salesforce.ids import IdMinter, checksum, to_18
 
-SHORT_IDS = st.text("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz", min_size=15, max_size=15)  # fmt: skip
+SHORT_IDS = st.text(string.digits + string.ascii_letters, min_size=15, max_size=15)
 
 
 @given(SHORT_IDS)

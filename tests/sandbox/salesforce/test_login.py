@@ -11,7 +11,7 @@ from simple_salesforce.exceptions import SalesforceAuthenticationFailed, Salesfo
 from coupon_pipeline.sandbox.salesforce.foundation import INTEGRATION_USERNAME
 from coupon_pipeline.sandbox.salesforce.login import ConnectedApp
 from coupon_pipeline.sandbox.salesforce.service import PASSWORD
-from tests.sandbox.salesforce.conftest import Served, code_of
+from tests.sandbox.salesforce.orgs import Served, code_of
 
 KEY = "3MVG9.key"
 SECRET = "secret"
@@ -67,7 +67,7 @@ def test_a_registered_app_needs_its_own_key(org: Served) -> None:
 
 
 def test_an_assertion_is_valid_for_minutes_only(org: Served) -> None:
-    """exp lies in the near future, and there is a subject."""
+    """Its end lies in the near future, and there is a subject."""
     private, _ = key_pair()
 
     def token(**claims: object) -> int:

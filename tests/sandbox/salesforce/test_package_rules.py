@@ -6,7 +6,7 @@ import pytest
 from simple_salesforce.api import Salesforce
 from simple_salesforce.exceptions import SalesforceMalformedRequest
 
-from tests.sandbox.salesforce.conftest import Served, a_coupon, code_of, created, ns, of
+from tests.sandbox.salesforce.orgs import Served, a_coupon, code_of, created, ns, of
 
 COUPON = ns("Quote_Stripe_Coupon__c")
 

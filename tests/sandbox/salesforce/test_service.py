@@ -40,9 +40,8 @@ def an_order(org: SalesforceService) -> str:
     )
 
 
-def test_names_need_no_namespace_inside(tmp_path: Path) -> None:
+def test_names_need_no_namespace_inside() -> None:
     """`insert` trusts, `create` and `activate` take the way of a request."""
-    assert tmp_path
     org = service()
     order = an_order(org)
 

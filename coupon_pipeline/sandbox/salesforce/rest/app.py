@@ -117,6 +117,13 @@ class App:
     def _data(self, raw: _Raw, version: str, segments: tuple[str, ...]) -> Reply:
         caller = Caller(self._org, self._user(raw), version)
         self._count()
+        content_type = raw.headers.get("content-type", "")
+        if raw.body and "json" not in content_type.lower():
+            raise SalesforceError(
+                "UNSUPPORTED_MEDIA_TYPE",
+                f"Content-Type header specified in HTTP request is not supported: {content_type}",
+                status=415,
+            )
         parameters = dict(parse_qsl(raw.query, keep_blank_values=True))
         request = Request(raw.method, segments, parameters, raw.headers, _parsed(raw.body))
         return data.dispatch(caller, request)

@@ -4,6 +4,7 @@ https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resourc
 """
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 
 from coupon_pipeline.sandbox.salesforce.errors import SalesforceError, not_found
@@ -18,7 +19,7 @@ from coupon_pipeline.sandbox.salesforce.rest.exchange import (
     wrong_method,
 )
 from coupon_pipeline.sandbox.salesforce.rest.sobjects import external_id, written_record
-from coupon_pipeline.sandbox.salesforce.schema import ObjectType
+from coupon_pipeline.sandbox.salesforce.schema import Field, ObjectType
 from coupon_pipeline.sandbox.salesforce.values import stamp
 from coupon_pipeline.sandbox.salesforce.writing import Change, Outcome
 
@@ -140,40 +141,52 @@ def _delete(caller: Caller, request: Request) -> Reply:
 
 def _upsert(caller: Caller, request: Request, object_type: ObjectType, key: str) -> Reply:
     field = external_id(object_type, key)
-    changes: list[Change | SalesforceError] = []
-    for record in _records(request):
-        named = {name.lower(): value for name, value in record.items()}
-        value = named.get(field.name.lower())
-        body = {name: held for name, held in record.items() if name.lower() != field.name.lower()}
-        if value is None or value == "":
-            changes.append(
-                SalesforceError("MISSING_ARGUMENT", f"{field.name} not specified", [field.name])
-            )
-            continue
-        found = matching(caller.org.store, object_type, field, _held(field.key, str(value)))
-        if len(found) > 1:
-            ids = ", ".join(str(row["Id"]) for row in found)
-            changes.append(
-                SalesforceError(
-                    "DUPLICATE_EXTERNAL_ID",
-                    f"{field.name}: more than one record found for external id field: [{ids}]",
-                    [field.name],
-                )
-            )
-        elif found:
-            changes.append(Change("update", object_type, str(found[0]["Id"]), body))
-        elif field.key == "Id":
-            changes.append(
-                SalesforceError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
-            )
-        else:
-            changes.append(Change("create", object_type, body={**body, field.name: value}))
+    records = _records(request)
+    values = [_value(record, field) for record in records]
+    times = Counter(value.lower() for value in values)
+    changes = [
+        _repeated(field, value)
+        if value and times[value.lower()] > 1
+        else _upserting(caller, object_type, field, value, record)
+        for value, record in zip(values, records, strict=True)
+    ]
     outcomes = caller.org.writer.apply(caller.user, changes, all_or_none=_all_or_none(request))
     return json_reply([result(outcome) | {"created": outcome.created} for outcome in outcomes])
 
 
-def _held(key: str, value: str) -> str:
-    return (to_18(value) or value) if key == "Id" else value
+def _value(record: dict[str, object], field: Field) -> str:
+    """What the record holds as its external id, empty if nothing."""
+    for name, held in record.items():
+        if name.lower() == field.name.lower() and held is not None:
+            return (to_18(str(held)) or str(held)) if field.key == "Id" else str(held)
+    return ""
+
+
+def _repeated(field: Field, value: str) -> SalesforceError:
+    return SalesforceError(
+        "DUPLICATE_VALUE", f"Duplicate external id specified: {value}", [field.name]
+    )
+
+
+def _upserting(
+    caller: Caller, object_type: ObjectType, field: Field, value: str, record: dict[str, object]
+) -> Change | SalesforceError:
+    if not value:
+        return SalesforceError("MISSING_ARGUMENT", f"{field.name} not specified", [field.name])
+    body = {name: held for name, held in record.items() if name.lower() != field.name.lower()}
+    found = matching(caller.org.store, object_type, field, value)
+    if len(found) > 1:
+        ids = ", ".join(str(row["Id"]) for row in found)
+        return SalesforceError(
+            "DUPLICATE_EXTERNAL_ID",
+            f"{field.name}: more than one record found for external id field: [{ids}]",
+            [field.name],
+        )
+    if found:
+        return Change("update", object_type, str(found[0]["Id"]), body)
+    if field.key == "Id":
+        return SalesforceError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+    return Change("create", object_type, body={**body, field.name: value})
 
 
 def _answer(

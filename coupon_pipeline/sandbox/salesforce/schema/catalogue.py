@@ -99,6 +99,7 @@ def _object(spec: ObjectSpec, specs: tuple[FieldSpec, ...], namespace: str) -> O
         fields=fields,
         by_name={f.name.lower(): f for f in fields},
         by_key={f.key: f for f in fields},
+        autonumbered=tuple(f for f in fields if f.spec.autonumber),
         by_relationship={f.relationship.lower(): f for f in fields if f.relationship},
     )
 

@@ -45,6 +45,7 @@ class ObjectType:
     by_name: Mapping[str, Field]
     by_key: Mapping[str, Field]
     by_relationship: Mapping[str, Field]
+    autonumbered: tuple[Field, ...]
     children: dict[str, ChildLink] = field(default_factory=dict)
 
     def field_named(self, name: str) -> Field | None:

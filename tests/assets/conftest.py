@@ -1,0 +1,30 @@
+"""One shared Dagster instance, and a fresh world for each test."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from coupon_pipeline.sandbox.clock import Clock
+from coupon_pipeline.sandbox.serving import Sandbox
+from world import World
+
+NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Runs are kept in memory only."""
+    with dg.DagsterInstance.ephemeral() as made:
+        yield made
+
+
+@pytest.fixture
+def world(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[World]:
+    """An org and an account with nothing in them, at 2026-11-02 09:00 UTC."""
+    with Sandbox(company=False, clock=Clock(NOW, frozen=True)) as sandbox:
+        yield World(sandbox, tmp_path, instance, monkeypatch)

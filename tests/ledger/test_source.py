@@ -1,0 +1,123 @@
+"""What was read is kept as it was read, and what is gone from the org does not stay behind."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.domain.versions import is_edit
+from coupon_pipeline.ledger import Ledger, source
+from tests.domain.strategies import (
+    ACTIVATED,
+    COUPON,
+    DAY,
+    TEN_PERCENT,
+    a_version,
+    an_association,
+    an_item,
+    an_order,
+    an_order_coupon,
+)
+
+DAY_OF_ORDER = Selection(ACTIVATED.date(), ACTIVATED.date())
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(tmp_path / "ledger.duckdb")
+
+
+def _everything(ledger: Ledger, selection: Selection = DAY_OF_ORDER) -> tuple[object, ...]:
+    with ledger.reading() as tx:
+        source.select_orders(tx, selection)
+        return (
+            source.read_orders(tx),
+            source.read_items(tx),
+            source.read_associations(tx),
+            source.read_order_coupons(tx),
+        )
+
+
+def test_every_record_comes_back_as_it_was_read(ledger: Ledger) -> None:
+    """A decision rests on exactly what Salesforce said, the decimals included."""
+    order, item = an_order(currency="EUR"), an_item()
+    association = an_association(deleted_at=ACTIVATED + DAY, is_deleted=True)
+    copy = an_order_coupon({**TEN_PERCENT, "Percent_Off__c": Decimal("12.50")})
+    with ledger.transaction() as tx:
+        source.record_orders(tx, DAY_OF_ORDER, [order], [item])
+        source.record_junctions(tx, DAY_OF_ORDER, [association], [copy])
+
+    assert _everything(ledger) == ([order], [item], [association], [copy])
+
+
+def test_an_order_that_is_no_longer_activated_leaves(ledger: Ledger) -> None:
+    """Somebody took the activation back before anything was granted."""
+    with ledger.transaction() as tx:
+        source.record_orders(tx, DAY_OF_ORDER, [an_order()], [an_item()])
+    with ledger.transaction() as tx:
+        source.record_orders(tx, DAY_OF_ORDER, [], [])
+
+    assert _everything(ledger)[0] == []
+
+
+def test_reading_some_orders_leaves_the_others_alone(ledger: Ledger) -> None:
+    """`--order` looks at one order of a day and says nothing about its neighbours."""
+    first, second = an_order(), an_order(order_id="801000000000002AAA")
+    with ledger.transaction() as tx:
+        source.record_orders(tx, DAY_OF_ORDER, [first, second], [])
+    only_second = replace(DAY_OF_ORDER, order_ids=(second.order_id,))
+    with ledger.transaction() as tx:
+        source.record_orders(tx, only_second, [second], [])
+
+    assert _everything(ledger)[0] == [first, second]
+    assert _everything(ledger, only_second)[0] == [second]
+
+
+def test_an_edit_is_kept_beside_the_version_before_it(ledger: Ledger) -> None:
+    """An order that activated before the edit gets the older version."""
+    before = a_version()
+    after = a_version({**TEN_PERCENT, "Percent_Off__c": 20}, effective_at=ACTIVATED + DAY)
+    with ledger.transaction() as tx:
+        source.record_coupons(tx, [before], is_edit)
+        source.record_coupons(tx, [after], is_edit)
+        source.record_orders(tx, DAY_OF_ORDER, [an_order()], [])
+        source.record_junctions(tx, DAY_OF_ORDER, [an_association()], [])
+
+    with ledger.reading() as tx:
+        source.select_orders(tx, DAY_OF_ORDER)
+        assert source.read_versions(tx) == [before, after]
+
+
+def test_our_own_write_back_is_no_new_version(ledger: Ledger) -> None:
+    """It moves `LastModifiedDate` like an edit; counted as one it would hide the signed terms."""
+    before = a_version()
+    written = replace(
+        before,
+        stripe_id="sf-1",
+        effective_at=before.effective_at + timedelta(hours=1),
+        fields={**before.fields, "Stripe_ID__c": "sf-1"},
+    )
+    with ledger.transaction() as tx:
+        source.record_coupons(tx, [before], is_edit)
+        new = source.record_coupons(tx, [written], is_edit)
+        source.record_orders(tx, DAY_OF_ORDER, [an_order()], [])
+        source.record_junctions(tx, DAY_OF_ORDER, [an_association()], [])
+
+    assert new == 0
+    with ledger.reading() as tx:
+        source.select_orders(tx, DAY_OF_ORDER)
+        assert source.read_versions(tx) == [before]
+        assert source.read_quote_coupons(tx)[0].stripe_id == "sf-1"
+
+
+def test_a_coupon_that_is_referenced_and_was_never_read_is_named(ledger: Ledger) -> None:
+    """Rows become visible late; the coupon is then asked for by its id."""
+    with ledger.transaction() as tx:
+        source.record_orders(tx, DAY_OF_ORDER, [an_order()], [])
+        source.record_junctions(tx, DAY_OF_ORDER, [an_association()], [])
+        assert source.read_unread_coupons(tx) == [COUPON]
+        source.record_coupons(tx, [a_version()], is_edit)
+        assert source.read_unread_coupons(tx) == []

@@ -1,0 +1,335 @@
+"""A small world for end-to-end tests: one org, one account, and a pipeline between them.
+
+Records are made through the sandbox's own API paths, so its rules hold; the pipeline reaches both
+services over HTTP, exactly as it reaches the real ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import count
+from pathlib import Path
+from typing import cast
+
+import dagster as dg
+import pytest
+import stripe
+
+from coupon_pipeline.assets.report import RunReport, report_of
+from coupon_pipeline.assets.resources import open_ledger
+from coupon_pipeline.assets.run import Run
+from coupon_pipeline.cli.running import Planned, make_plan
+from coupon_pipeline.definitions import SYNC_JOB, definitions
+from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.ledger import Ledger
+from coupon_pipeline.sandbox.serving import Sandbox
+from coupon_pipeline.settings import Settings, load_settings
+
+JsonObject = dict[str, object]
+
+
+@dataclass(frozen=True)
+class MadeOrder:
+    """An activated order and what it became in Stripe."""
+
+    order_id: str
+    item_ids: tuple[str, ...]
+    quote_id: str
+    line_ids: tuple[str, ...]
+    subscription_id: str | None
+    stripe_item_ids: tuple[str, ...]
+
+
+class World:
+    """Makes records on both sides and runs the pipeline between them."""
+
+    def __init__(
+        self, sandbox: Sandbox, folder: Path, instance: dg.DagsterInstance, env: pytest.MonkeyPatch
+    ) -> None:
+        self.sandbox = sandbox
+        self._instance = instance
+        self._numbers = count(1)
+        self.db = folder / "ledger.duckdb"
+        env.chdir(folder)
+        for name in Settings.model_fields:
+            env.delenv(name.upper(), raising=False)
+        for name, value in sandbox.addresses.environment().items():
+            env.setenv(name, value)
+        env.setenv("COUPON_PIPELINE_DB", str(self.db))
+        self._env = env
+        self.stripe = stripe.StripeClient(
+            sandbox.addresses.stripe_api_key,
+            base_addresses={"api": sandbox.addresses.stripe_url},
+        )
+        self._account = self.create("Account", Name="Acme GmbH")
+        self._pricebook = self.create("Pricebook2", Name="Standard", IsActive=True)
+
+    # Salesforce ------------------------------------------------------------------------------
+
+    def create(self, object_name: str, **fields: object) -> str:
+        """A record, made as over REST; its id."""
+        return self.sandbox.run_on_loop(lambda: self.sandbox.salesforce.create(object_name, fields))
+
+    def update(self, object_name: str, record_id: str, **fields: object) -> None:
+        """A record changed as over REST."""
+        self.sandbox.run_on_loop(
+            lambda: self.sandbox.salesforce.update(object_name, record_id, fields)
+        )
+
+    def record(self, object_name: str, record_id: str) -> Mapping[str, object]:
+        """A record as it is."""
+        found = self.sandbox.run_on_loop(
+            lambda: self.sandbox.salesforce.get(object_name, record_id)
+        )
+        assert found is not None, f"{object_name} {record_id}"
+        return found
+
+    def records(self, object_name: str) -> list[Mapping[str, object]]:
+        """All records of an object."""
+        return list(self.sandbox.run_on_loop(lambda: self.sandbox.salesforce.all(object_name)))
+
+    def quote_coupon(self, *, currency: str = "USD", **fields: object) -> str:
+        """A quote coupon; 10 % once unless said otherwise."""
+        given: JsonObject = {"Duration__c": "once", "CurrencyIsoCode": currency, **fields}
+        if "Amount_Off__c" not in given:
+            given.setdefault("Percent_Off__c", 10)
+        return self.create("Quote_Stripe_Coupon__c", **given)
+
+    def bad_quote_coupon(self, **fields: object) -> str:
+        """A quote coupon as it may have been imported before the package's rules existed."""
+        given: JsonObject = {"Duration__c": "once", "CurrencyIsoCode": "USD", **fields}
+        return self.sandbox.run_on_loop(
+            lambda: self.sandbox.salesforce.insert("Quote_Stripe_Coupon__c", [given])[0]
+        )
+
+    def let_time_pass(self, **by: float) -> None:
+        """Advance the clock of both services."""
+        self.sandbox.run_on_loop(lambda: self.sandbox.clock.advance(timedelta(**by)))
+
+    def order(
+        self,
+        *,
+        coupons: Sequence[str] = (),
+        lines: Sequence[Sequence[str]] = ((),),
+        currency: str = "USD",
+        synced: bool = True,
+        activated: bool = True,
+    ) -> MadeOrder:
+        """An order from a quote with coupons on the quote and on each of its lines."""
+        quote = self.create(
+            "SBQQ__Quote__c", CurrencyIsoCode=currency, SBQQ__Account__c=self._account
+        )
+        for coupon in coupons:
+            self.associate(quote, coupon)
+            self.let_time_pass(seconds=1)
+        order = self.create(
+            "Order",
+            AccountId=self._account,
+            EffectiveDate=self.sandbox.clock.now().date().isoformat(),
+            Status="Draft",
+            Type="New",
+            CurrencyIsoCode=currency,
+            Pricebook2Id=self._pricebook,
+            SBQQ__Quote__c=quote,
+        )
+        line_ids, item_ids, prices = [], [], []
+        for line_coupons in lines:
+            entry, price = self._product(currency)
+            line = self.create("SBQQ__QuoteLine__c", SBQQ__Quote__c=quote)
+            for coupon in line_coupons:
+                self.create(
+                    "Quote_Line_Stripe_Coupon_Association__c",
+                    Quote_Line__c=line,
+                    Quote_Stripe_Coupon__c=coupon,
+                )
+                self.let_time_pass(seconds=1)
+            item_ids.append(
+                self.create(
+                    "OrderItem",
+                    OrderId=order,
+                    PricebookEntryId=entry,
+                    SBQQ__QuoteLine__c=line,
+                    Quantity=1,
+                    UnitPrice=100,
+                )
+            )
+            line_ids.append(line)
+            prices.append(price)
+        made = MadeOrder(order, tuple(item_ids), quote, tuple(line_ids), None, ())
+        if activated:
+            self.let_time_pass(seconds=5)
+            self.update("Order", order, Status="Activated")
+            self.let_time_pass(seconds=5)
+        return self.subscribe(made, prices, currency) if synced else made
+
+    def associate(self, quote_id: str, coupon_id: str) -> str:
+        """Put a coupon on a quote."""
+        return self.create(
+            "Quote_Stripe_Coupon_Association__c",
+            Quote__c=quote_id,
+            Quote_Stripe_Coupon__c=coupon_id,
+        )
+
+    def _product(self, currency: str) -> tuple[str, str]:
+        number = next(self._numbers)
+        product = self.create("Product2", Name=f"Product {number}", IsActive=True)
+        made = self.stripe_create("product", name=f"Product {number}")
+        price = self.stripe_create(
+            "price",
+            product=made["id"],
+            currency=currency.lower(),
+            unit_amount=10000,
+            recurring={"interval": "month"},
+        )
+        entry = self.create(
+            "PricebookEntry",
+            Pricebook2Id=self._pricebook,
+            Product2Id=product,
+            UnitPrice=100,
+            IsActive=True,
+            CurrencyIsoCode=currency,
+            Stripe_ID__c=price["id"],
+        )
+        return entry, str(price["id"])
+
+    # Stripe ----------------------------------------------------------------------------------
+
+    def stripe_create(self, kind: str, **params: object) -> JsonObject:
+        """An object, made as over the API."""
+        return self.sandbox.run_on_loop(
+            lambda: cast("JsonObject", self.sandbox.stripe.create(kind, params))
+        )
+
+    def subscribe(self, order: MadeOrder, prices: Sequence[str], currency: str) -> MadeOrder:
+        """What the connector's order sync does for an activated order."""
+        customer = self.stripe_create("customer", name="Acme GmbH")
+        made = self.stripe_create(
+            "subscription",
+            customer=customer["id"],
+            currency=currency.lower(),
+            collection_method="send_invoice",
+            days_until_due=30,
+            metadata={"salesforce_order_id": order.order_id},
+            items=[
+                {"price": price, "metadata": {"salesforce_order_item_id": item_id}}
+                for item_id, price in zip(order.item_ids, prices, strict=True)
+            ],
+        )
+        items = cast("list[JsonObject]", cast("JsonObject", made["items"])["data"])
+        self.update("Order", order.order_id, Stripe_ID__c=made["id"])
+        return MadeOrder(
+            order.order_id,
+            order.item_ids,
+            order.quote_id,
+            order.line_ids,
+            str(made["id"]),
+            tuple(str(item["id"]) for item in items),
+        )
+
+    def coupons(self) -> list[JsonObject]:
+        """All Stripe coupons."""
+        return cast(
+            "list[JsonObject]", self.sandbox.run_on_loop(lambda: self.sandbox.stripe.all("coupon"))
+        )
+
+    def subscribe_later(self, order: MadeOrder) -> MadeOrder:
+        """The order sync comes to an order that had no subscription so far."""
+        prices = [
+            str(
+                self.record("PricebookEntry", str(self.record("OrderItem", i)["PricebookEntryId"]))[
+                    "Stripe_ID__c"
+                ]
+            )
+            for i in order.item_ids
+        ]
+        currency = str(self.record("Order", order.order_id)["CurrencyIsoCode"])
+        return self.subscribe(order, prices, currency)
+
+    def put_by_hand(self, subscription_id: str | None, coupon_id: str) -> None:
+        """Somebody adds a coupon in the Stripe dashboard."""
+        self.stripe.v1.subscriptions.update(
+            subscription_id or "", {"discounts": [{"coupon": coupon_id}]}
+        )
+
+    def discounted(self, subscription_id: str | None) -> list[tuple[object, object]]:
+        """Percentage and amount of each discount of a subscription, in order."""
+        subscription = self.stripe.v1.subscriptions.retrieve(
+            subscription_id or "", {"expand": ["discounts.source.coupon"]}
+        )
+        return _worth(subscription.discounts)
+
+    def discount_ids(self, subscription_id: str | None) -> list[str]:
+        """Ids of the discounts of a subscription, in order."""
+        subscription = self.stripe.v1.subscriptions.retrieve(subscription_id or "")
+        return [str(discount) for discount in subscription.discounts]
+
+    def discounted_item(self, item_id: str) -> list[tuple[object, object]]:
+        """The same of a subscription item."""
+        item = self.stripe.v1.subscription_items.retrieve(
+            item_id, {"expand": ["discounts.source.coupon"]}
+        )
+        return _worth(item.discounts)
+
+    def state_of_both(self) -> dict[str, object]:
+        """Everything that the pipeline could have changed."""
+        kinds = ("coupon", "subscription", "subscription_schedule")
+        objects = ("Quote_Stripe_Coupon__c", "Order_Stripe_Coupon__c", "Order", "Sync_Record__c")
+        account = self.sandbox.run_on_loop(
+            lambda: {kind: deepcopy(self.sandbox.stripe.all(kind)) for kind in kinds}
+        )
+        salesforce = {name: [dict(row) for row in self.records(name)] for name in objects}
+        return {**account, **salesforce}
+
+    # The pipeline ----------------------------------------------------------------------------
+
+    def setting(self, name: str, value: str) -> None:
+        """An environment variable of the pipeline's."""
+        self._env.setenv(name, value)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The pipeline's ledger."""
+        return open_ledger(load_settings())
+
+    def forget_ledger(self) -> None:
+        """The DuckDB file is lost."""
+        self.db.unlink()
+
+    def selection(self, *order_ids: str) -> Selection:
+        """All days of the company up to the clock's."""
+        return Selection(date(2026, 10, 1), self.sandbox.clock.now().date(), order_ids)
+
+    def sync(self, *order_ids: str) -> RunReport:
+        """Materialise all assets through Dagster."""
+        selection = self.selection(*order_ids)
+        result = (
+            definitions()
+            .resolve_job_def(SYNC_JOB)
+            .execute_in_process(
+                instance=self._instance,
+                run_config={
+                    "resources": {"options": {"config": {"order_ids": list(order_ids)}}},
+                    "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                },
+                tags={
+                    "dagster/asset_partition_range_start": selection.first_day.isoformat(),
+                    "dagster/asset_partition_range_end": selection.last_day.isoformat(),
+                },
+            )
+        )
+        return report_of(Run(result.run_id, selection), self.ledger)
+
+    def plan(self, *order_ids: str) -> Planned:
+        """What a sync would do."""
+        return make_plan(load_settings(), self.selection(*order_ids))
+
+
+def _worth(discounts: Sequence[object]) -> list[tuple[object, object]]:
+    found: list[tuple[object, object]] = []
+    for discount in discounts:
+        assert isinstance(discount, stripe.Discount)
+        coupon = discount.source.coupon
+        assert isinstance(coupon, stripe.Coupon)
+        found.append((coupon.percent_off, coupon.amount_off))
+    return found
