@@ -52,7 +52,7 @@ class Known:
     def has(self, snapshot_id: str) -> bool:
         """Whether the attachment was made at some time, whatever the target shows now."""
         return snapshot_id in self.granted or (
-            False
+            isinstance(self.proof, Proof) and self.proof.has(snapshot_id)
         )
 
     def here(self) -> list[GrantedAttachment]:

@@ -36,6 +36,7 @@ def control_app(sandbox: "Sandbox") -> ASGIApp:
             Route("/_sandbox/faults", _faults(sandbox), methods=["GET", "POST", "DELETE"]),
             Route("/_sandbox/switches", _switches(sandbox), methods=["GET", "PATCH"]),
             Route("/_sandbox/calls", _calls(sandbox), methods=["GET", "DELETE"]),
+            Route("/_sandbox/hidden_fields", _hidden(sandbox), methods=["GET", "POST", "DELETE"]),
             Route("/_sandbox/order_sync", _order_sync(sandbox), methods=["POST"]),
         ],
         exception_handlers={ValueError: _refused},
@@ -130,6 +131,34 @@ def _calls(sandbox: "Sandbox") -> Endpoint:
         return JSONResponse({"counts": counts})
 
     return calls
+
+
+def _hidden(sandbox: "Sandbox") -> Endpoint:
+    async def hidden(request: Request) -> Response:
+        access = sandbox.salesforce.integration_user.access
+        if request.method == "DELETE":
+            access.hidden_objects.clear()
+            access.hidden_fields.clear()
+        if request.method == "POST":
+            body = await _body(request, {"object", "field"})
+            schema = sandbox.salesforce.schema
+            kind = schema.objects.get(str(body.get("object")))
+            if kind is None:
+                raise BadControlError(f"object is one of {', '.join(schema.objects)}.")
+            if "field" not in body:
+                access.hide_object(kind.key)
+            elif str(body["field"]) in kind.by_key:
+                access.hide_field(kind.key, str(body["field"]))
+            else:
+                raise BadControlError(f"field is one of {', '.join(kind.by_key)}.")
+        return JSONResponse(
+            {
+                "objects": sorted(access.hidden_objects),
+                "fields": [f"{kind}.{field}" for kind, field in sorted(access.hidden_fields)],
+            }
+        )
+
+    return hidden
 
 
 def _order_sync(sandbox: "Sandbox") -> Endpoint:

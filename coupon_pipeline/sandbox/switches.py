@@ -213,8 +213,8 @@ class Switches:
     )
     salesforce_association_currency_default: Literal["masters", "users"] = choice(
         "masters",
-        "The currency of a detail record that is created without one: its master's, or the "
-        "user's default.",
+        "The currency of an association that is created without one: its quote's or quote line's, "
+        "or the user's default.",
     )
     salesforce_deleted_coupon_leaves: Literal[
         "association_with_its_id", "association_without_id", "nothing"

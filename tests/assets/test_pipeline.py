@@ -2,7 +2,7 @@
 
 import pytest
 
-from world import World
+from tests.world import World
 
 
 def test_coupons_of_quote_and_line_become_stacked_discounts(world: World) -> None:

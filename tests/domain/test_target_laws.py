@@ -108,7 +108,8 @@ class SubscriptionMachine(RuleBasedStateMachine):
         self.items: dict[str, OrderItem] = {}
         for order_item, price in ORDER_ITEMS.items():
             self.items |= an_order_item(order_item, price=price)
-        self.sent_for: dict[str, int] = {}
+        self.given: set[str] = set()
+        self.given_out: set[str] = set()
 
     @rule(
         item=st.sampled_from([None, *ORDER_ITEMS]),
@@ -164,9 +165,9 @@ class SubscriptionMachine(RuleBasedStateMachine):
         before = {place: list(live) for place, live in self.stripe.lists.items()}
         plan = self._plan()
         if isinstance(plan.request, SubscriptionUpdate):
-            self._count(plan)
             self.stripe.update_subscription(plan.request)
         made = made_discounts(plan, self.stripe.subscription())
+        self._count(plan, made)
         self.ledger.record(plan, made, self.wanted, self.stripe.now)
 
         for place, live in before.items():
@@ -187,12 +188,16 @@ class SubscriptionMachine(RuleBasedStateMachine):
             outcome_of(plan, each.snapshot_id)
         return plan
 
-    def _count(self, plan: TargetPlan) -> None:
+    def _count(self, plan: TargetPlan, made: dict[str, str]) -> None:
         for outcome in plan.outcomes:
-            if outcome.outcome == "attached":
-                times = self.sent_for.get(outcome.snapshot_id, 0) + 1
-                self.sent_for[outcome.snapshot_id] = times
-                assert times == 1, "granted once, whatever was lost or removed since"
+            if outcome.outcome not in {"attached", "adopted"}:
+                continue
+            snapshot = outcome.snapshot_id
+            assert snapshot not in self.given, "granted once, whatever was lost or removed since"
+            self.given.add(snapshot)
+            if self.wanted[snapshot].duration != "forever":
+                assert made[snapshot] not in self.given_out, "one discount for two orders"
+                self.given_out.add(made[snapshot])
 
     @invariant()
     def lists_are_as_stripe_takes_them(self) -> None:

@@ -76,7 +76,7 @@ def _pattern(sandbox: "Sandbox", synced: WrittenDeal) -> Pattern:
 
 @contextmanager
 def _garbage_collected_later() -> Iterator[None]:
-    """Not while a company is made: a million objects that stay are looked through again and again."""
+    """Not now: a million objects that are there to stay would be looked through again and again."""
     was_on = gc.isenabled()
     gc.disable()
     try:

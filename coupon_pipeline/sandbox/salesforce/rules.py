@@ -39,22 +39,16 @@ def _order(store: Store, row: Row) -> None:
 
 def _order_item(store: Store, row: Row) -> None:
     entry = store["PricebookEntry"].rows.get(str(row.get("PricebookEntryId")))
-    order = store["Order"].rows.get(str(row.get("OrderId")))
     if entry is not None:
         row["Product2Id"] = row.get("Product2Id") or entry.get("Product2Id")
         row["ListPrice"] = row.get("ListPrice") or entry.get("UnitPrice")
         if row.get("UnitPrice") is None:
             row["UnitPrice"] = entry.get("UnitPrice")
-    if order is not None and "CurrencyIsoCode" in order:
-        row["CurrencyIsoCode"] = order["CurrencyIsoCode"]
     row["TotalPrice"] = _product(row.get("UnitPrice"), row.get("Quantity"))
     row["AvailableQuantity"] = row.get("Quantity")
 
 
-def _quote_line(store: Store, row: Row) -> None:
-    quote = store["SBQQ__Quote__c"].rows.get(str(row.get("SBQQ__Quote__c")))
-    if quote is not None and "CurrencyIsoCode" in quote:
-        row["CurrencyIsoCode"] = quote["CurrencyIsoCode"]
+def _quote_line(_store: Store, row: Row) -> None:
     price = row.get("SBQQ__NetPrice__c")
     if price is None:
         price = row.get("SBQQ__ListPrice__c")

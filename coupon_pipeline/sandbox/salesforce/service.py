@@ -149,8 +149,6 @@ class SalesforceService:
         author = self.integration_user.id
         basis: Row = {"IsDeleted": False} if table.object.has_bin else {}
         basis |= {f.key: f.spec.default for f in table.object.fields if f.spec.default is not None}
-        if "CurrencyIsoCode" in fields:
-            basis["CurrencyIsoCode"] = self.integration_user.currency
         if "OwnerId" in fields:
             basis["OwnerId"] = author
         ids: list[str] = []
@@ -165,7 +163,7 @@ class SalesforceService:
             moments = (created, author, modified, author, modified)
             for key, value in zip(_SYSTEM_FIELDS, moments, strict=True):
                 row.setdefault(key, value)
-            self.writer.complete(table.object, row)
+            self.writer.complete(table.object, row, self.integration_user)
             self.store.put(table, row)
             ids.append(str(row["Id"]))
         self._remember()

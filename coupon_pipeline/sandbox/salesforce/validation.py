@@ -94,11 +94,11 @@ def check_rules(
     elif object_type.key == "Quote_Stripe_Coupon_Association__c":
         if switches.salesforce_association_currency_check == "on":
             _check_currencies(store, row)
-    elif switches.salesforce_activated_order_fields == "locked":
-        if object_type.key == "Order" and before is not None:
+    elif object_type.key == "OrderItem" and before is None:
+        _check_item_of_order(store, switches, row)
+    elif object_type.key == "Order" and before is not None:
+        if switches.salesforce_activated_order_fields == "locked":
             _check_activated_order(object_type, row, before)
-        if object_type.key == "OrderItem" and before is None:
-            _check_item_of_activated_order(store, row)
 
 
 def _broken_rule(message: str, *fields: str) -> SalesforceError:
@@ -168,9 +168,16 @@ def _check_activated_order(object_type: ObjectType, row: Row, before: Row) -> No
         )
 
 
-def _check_item_of_activated_order(store: Store, row: Row) -> None:
+def _check_item_of_order(store: Store, switches: Switches, row: Row) -> None:
     order = store["Order"].rows.get(str(row.get("OrderId")), {})
-    if order.get("StatusCode") == "Activated":
+    if order.get("CurrencyIsoCode") != row.get("CurrencyIsoCode"):
+        raise SalesforceError(
+            "FIELD_INTEGRITY_EXCEPTION",
+            "field integrity exception: an order product has the currency of its order",
+            ["CurrencyIsoCode"],
+        )
+    locked = switches.salesforce_activated_order_fields == "locked"
+    if locked and order.get("StatusCode") == "Activated":
         raise SalesforceError(
             "FIELD_INTEGRITY_EXCEPTION",
             "field integrity exception: products cannot be added to an activated order",

@@ -137,8 +137,11 @@ class Writer:
         self._store.put(self._store[key], row)
         return str(row["Id"])
 
-    def complete(self, object_type: ObjectType, row: Row) -> None:
-        """Give a trusted row the numbers and calculated fields that it came without."""
+    def complete(self, object_type: ObjectType, row: Row, user: User) -> None:
+        """Give a trusted row the numbers, currency and formulas that it came without."""
+        if "CurrencyIsoCode" in object_type.by_key and "CurrencyIsoCode" not in row:
+            currency = self._masters_currency(object_type, row) or user.currency
+            row["CurrencyIsoCode"] = currency
         for a_field in object_type.autonumbered:
             if a_field.key not in row:
                 number = self._next_number(object_type.key)
@@ -240,12 +243,16 @@ class Writer:
         if "CurrencyIsoCode" not in object_type.by_key or given.get("CurrencyIsoCode"):
             return
         row["CurrencyIsoCode"] = user.currency
-        if self._switches.salesforce_association_currency_default != "masters":
+        is_association = object_type.key.endswith("Association__c")
+        if is_association and self._switches.salesforce_association_currency_default == "users":
             return
-        for a_field in object_type.fields:
-            if a_field.spec.master:
-                master = self._store.row_of(str(row.get(a_field.key))) or {}
-                row["CurrencyIsoCode"] = master.get("CurrencyIsoCode") or user.currency
+        row["CurrencyIsoCode"] = self._masters_currency(object_type, row) or user.currency
+
+    def _masters_currency(self, object_type: ObjectType, row: Row) -> Scalar:
+        if object_type.master_key is None:
+            return None
+        master = self._store.row_of(str(row.get(object_type.master_key))) or {}
+        return master.get("CurrencyIsoCode")
 
     # what a body says
 

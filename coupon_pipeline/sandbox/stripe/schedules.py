@@ -18,12 +18,13 @@ from coupon_pipeline.sandbox.stripe.errors import (
     exclusive_parameters,
     missing_parameter,
 )
+from coupon_pipeline.sandbox.stripe.lifecycle import end_subscription, let_go
 from coupon_pipeline.sandbox.stripe.metadata import merged
 from coupon_pipeline.sandbox.stripe.phases import phase_of_subscription, put_in_force
 from coupon_pipeline.sandbox.stripe.settings import ISSUER, invoice_settings, read_form
 from coupon_pipeline.sandbox.stripe.store import StripeObject
 from coupon_pipeline.sandbox.stripe.subscription_form import billing_mode, current_period
-from coupon_pipeline.sandbox.stripe.timeline import replace_phases, new_timeline
+from coupon_pipeline.sandbox.stripe.timeline import new_timeline, replace_phases
 
 DEFAULTS = (
     "application_fee_percent",
@@ -106,7 +107,7 @@ def cancel(account: Account, call: Call) -> Answer:
     now = account.now(schedule["customer"])
     if schedule["subscription"] is not None:
         subscription = account.store.edit("subscription", schedule["subscription"])
-        subscription |= {"status": "canceled", "canceled_at": now, "ended_at": now}
+        end_subscription(account, subscription, now)
     schedule |= {"status": "canceled", "canceled_at": now, "current_phase": None}
     return Shown("subscription_schedule", schedule)
 
@@ -120,16 +121,6 @@ def release(account: Account, call: Call) -> Answer:
         subscription |= {"cancel_at": None, "cancel_at_period_end": False}
     let_go(account, schedule, "released")
     return Shown("subscription_schedule", schedule)
-
-
-def let_go(account: Account, schedule: StripeObject, status: str) -> None:
-    """Detach a schedule, being edited, from its subscription."""
-    now = account.now(schedule["customer"])
-    schedule["released_subscription"] = schedule["subscription"]
-    if schedule["subscription"] is not None:
-        account.store.edit("subscription", schedule["subscription"])["schedule"] = None
-    schedule |= {"status": status, "subscription": None, "current_phase": None}
-    schedule["completed_at" if status == "completed" else "released_at"] = now
 
 
 def _running(account: Account, schedule_id: str, action: str) -> StripeObject:

@@ -361,6 +361,7 @@ def test_an_order_adds_up_its_items(sf: Salesforce) -> None:
     item = of(sf, "OrderItem").get(deal.items[0])
 
     assert order["TotalAmount"] == 199.0
+    assert item["CurrencyIsoCode"] == "USD"
     assert order["OrderNumber"] == "00000001"
     assert item["TotalPrice"] == 99.5
     assert item["Product2Id"].startswith("01t")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from coupon_pipeline.sandbox.salesforce.rest.exchange import (
     wrong_method,
 )
 from coupon_pipeline.sandbox.salesforce.users import User
+
+_LOG = logging.getLogger(__name__)
 
 LONGEST_HEAD = 16_384
 _CHUNK = 262_144
@@ -76,6 +79,13 @@ class App:
             reply = error_reply(error)
         except RecursionError:
             reply = error_reply(_TOO_COMPLICATED)
+        except Exception as error:
+            # a mistake of the sandbox, not of the caller: taken back, logged and shown
+            _LOG.exception("%s %s", raw.method, raw.path)
+            org.store.undo_to(0)
+            reply = error_reply(
+                SalesforceError("UNKNOWN_EXCEPTION", f"Sandbox error: {error!r}", status=500)
+            )
         self._end_transaction()
         return reply
 

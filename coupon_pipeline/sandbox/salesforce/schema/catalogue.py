@@ -76,9 +76,9 @@ def _fields(spec: ObjectSpec, *, multi_currency: bool) -> Iterator[FieldSpec]:
         shown = replace(field, targets=kept)
         yield read_only(shown) if spec.setup else shown
     if multi_currency and spec.currency:
-        fixed = spec.name in {"OrderItem", "SBQQ__QuoteLine__c"}
         code = choice("CurrencyIsoCode", (), restricted=True, label="Currency ISO Code")
-        yield replace(code, length=3, create=not fixed, update=not fixed and not spec.setup)
+        changes = not spec.setup and spec.name != "OrderItem"
+        yield replace(code, length=3, create=not spec.setup, update=changes)
     yield read_only(moment("CreatedDate"))
     yield read_only(link("CreatedById", "User"))
     yield read_only(moment("LastModifiedDate"))

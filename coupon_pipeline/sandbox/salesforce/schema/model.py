@@ -66,6 +66,13 @@ class ObjectType:
         return "IsDeleted" in self.by_key
 
     @property
+    def master_key(self) -> str | None:
+        """The key of the field that names a detail's master; an order's items are details too."""
+        if self.key == "OrderItem":
+            return "OrderId"
+        return next((f.key for f in self.fields if f.spec.master), None)
+
+    @property
     def name_field(self) -> Field | None:
         """The field that names a record."""
         return next((f for f in self.fields if f.spec.name_field), None)

@@ -9,7 +9,7 @@ import pytest
 
 from coupon_pipeline.sandbox.clock import Clock
 from coupon_pipeline.sandbox.serving import Sandbox
-from world import World
+from tests.world import World
 
 NOW = datetime(2026, 11, 2, 9, tzinfo=UTC)
 

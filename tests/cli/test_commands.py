@@ -1,0 +1,233 @@
+"""The command line as people and scripts use it: one JSON document, a status, a sentence."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from coupon_pipeline.cli import main
+from tests.world import World
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> dict[str, object]:
+        """The one JSON document on standard output."""
+        parsed = json.loads(self.out)
+        assert isinstance(parsed, dict)
+        return parsed
+
+
+Command = Callable[..., Ran]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """Runs `coupon-pipeline` with arguments."""
+
+    def run(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["coupon-pipeline", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as left:
+            main()
+        shown = capfd.readouterr()
+        return Ran(int(left.value.code or 0), shown.out, shown.err)
+
+    return run
+
+
+@pytest.fixture
+def days(world: World) -> tuple[str, ...]:
+    """The world's own day: its clock stands in 2026-11."""
+    day = world.sandbox.clock.now().date().isoformat()
+    return ("--from", day, "--to", day)
+
+
+def test_sync_json_has_the_documented_keys(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """Scripts read them."""
+    world.order(coupons=[world.quote_coupon()], lines=[[world.quote_coupon()]])
+
+    ran = command("sync", *days, "--json")
+
+    assert ran.status == 0
+    assert ran.document["orders"] == 1
+    assert ran.document["snapshots"] == 2
+    assert ran.document["coupons"] == {
+        "created": 2,
+        "reused": 0,
+        "adopted": 0,
+        "updated": 0,
+        "blocked": 0,
+    }
+    assert ran.document["attachments"] == {
+        "attached": 2,
+        "adopted": 0,
+        "unchanged": 0,
+        "pending": 0,
+        "blocked": 0,
+        "not_applicable": 0,
+    }
+    assert ran.document["problems"] == []
+    assert set(ran.document) >= {"run_id", "calls"}
+
+
+def test_sync_says_when_nothing_had_to_change(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """A quiet run must not look like a broken one."""
+    world.order(coupons=[world.quote_coupon()])
+    command("sync", *days)
+
+    ran = command("sync", *days)
+
+    assert ran.status == 0
+    assert "no write was made" in ran.out
+    assert ran.err == ""
+
+
+def test_blocked_records_are_status_3_and_listed_with_their_fix(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """Done, but somebody has to look."""
+    order = world.order(coupons=[world.bad_quote_coupon()])
+
+    ran = command("sync", *days, "--json")
+    listed = command("problems", "--json")
+
+    assert ran.status == listed.status == 3
+    (problem,) = [p for p in listed.document["problems"] if p["effect"] == "blocked"]  # type: ignore[attr-defined]  # a list in JSON
+    assert problem["code"] == "coupon.no_discount"
+    assert problem["order_id"] == order.order_id
+    assert problem["fix"]
+
+
+def test_plan_is_status_4_with_changes_and_0_without(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """A script decides by it whether somebody has to approve."""
+    world.order(coupons=[world.quote_coupon()])
+
+    assert command("plan", *days, "--json").status == 4
+    command("sync", *days)
+    assert command("plan", *days, "--json").status == 0
+
+
+def test_one_order_can_be_synced_alone(world: World, command: Command) -> None:
+    """Its day follows from the order."""
+    first = world.order(coupons=[world.quote_coupon()])
+    second = world.order(coupons=[world.quote_coupon(Percent_Off__c=20)])
+
+    ran = command("sync", "--order", second.order_id[:15], "--json")
+
+    assert (ran.status, ran.document["orders"]) == (0, 1)
+    assert world.discounted(first.subscription_id) == []
+    assert world.discounted(second.subscription_id) == [(20, None)]
+
+
+def test_explain_tells_why_a_discount_is_there(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """By any id that a person may have at hand."""
+    coupon = world.quote_coupon(Name__c="Spring")
+    order = world.order(coupons=[coupon])
+    command("sync", *days)
+    stripe_coupon = str(world.coupons()[0]["id"])
+    discount = world.discount_ids(order.subscription_id)[0]
+
+    for known in (order.order_id, coupon, stripe_coupon, order.subscription_id or "", discount):
+        ran = command("explain", known)
+        assert ran.status == 0, known
+        assert '"Spring": 10% off once' in ran.out
+        assert "order coupon that was written when the order activated" in ran.out
+        assert stripe_coupon in ran.out
+        assert discount in ran.out
+
+    unknown = command("explain", "801000000000999AAA")
+    assert unknown.status == 1
+    assert "knows nothing" in unknown.err
+
+
+def test_the_services_being_down_is_status_1_and_the_next_run_finishes(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """Nothing is lost."""
+    order = world.order(coupons=[world.quote_coupon()])
+    for service in ("salesforce", "stripe"):
+        with world.sandbox.down(service):
+            ran = command("sync", *days, "--json")
+        assert ran.status == 1
+        error = ran.document["error"]
+        assert isinstance(error, dict)
+        assert error["code"] == f"{service}.unavailable"
+        assert error["fix"]
+
+    assert command("sync", *days).status == 0
+    assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("sync", "--from", "yesterday"), "--from"),
+        (("sync", "--from", "2026-11-02", "--to", "2026-11-01"), "--from"),
+        (("sync", "--to", "2999-01-01"), "--to"),
+        (("sync", "--from", "1999-01-01"), "COUPON_PIPELINE_SYNC_START_DATE"),
+        (("sync", "--order", "nonsense"), "nonsense"),
+        (("sync", "--order", "801000000000999"), "801000000000999"),
+        (("explain",), "ID"),
+        (("unheard",), "unheard"),
+    ],
+)
+def test_wrong_usage_is_status_2_and_names_what_is_wrong(
+    world: World, command: Command, arguments: tuple[str, ...], named: str
+) -> None:
+    """Never a traceback."""
+    del world
+    ran = command(*arguments)
+
+    assert ran.status == 2
+    assert named in ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_a_malformed_mapping_is_status_2_and_names_the_line(
+    world: World, command: Command, days: tuple[str, ...], tmp_path: Path
+) -> None:
+    """The file is edited by hand."""
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[coupon]\nname = "Name__c\n')
+    world.setting("COUPON_PIPELINE_MAPPING", str(mapping))
+
+    ran = command("sync", *days, "--json")
+
+    assert ran.status == 2
+    assert "line 2" in ran.err
+
+
+def test_the_command_line_starts_without_the_heavy_parts() -> None:
+    """Help and completion must be instant."""
+    loaded = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, coupon_pipeline.cli; print(*sys.modules)",
+        ],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+
+    assert not {"dagster", "pandas", "duckdb", "stripe", "simple_salesforce"} & set(loaded)
