@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -82,6 +82,21 @@ def _words(value: object) -> object:
     return value
 
 
+WriteBack: TypeAlias = Literal["stripe_ids", "order_coupons", "sync_records"]
+WRITE_BACKS: tuple[WriteBack, ...] = ("stripe_ids", "order_coupons", "sync_records")
+"""What may be written to Salesforce; each can be left out."""
+
+
+def _kinds_of_write_back(value: object) -> object:
+    """`true` is all of them and `false` none."""
+    words = _words(value)
+    return (
+        {("true",): WRITE_BACKS, ("false",): ()}.get(words, words)
+        if isinstance(words, tuple)
+        else words
+    )
+
+
 class Settings(BaseSettings):
     """Exactly the variables that the README lists; an empty one counts as not set."""
 
@@ -105,7 +120,9 @@ class Settings(BaseSettings):
     coupon_pipeline_live: bool = False
     coupon_pipeline_default_currency: str | None = Field(default=None, pattern=r"^[A-Za-z]{3}$")
     coupon_pipeline_sync_start_date: date | None = None
-    coupon_pipeline_write_back: bool = True
+    coupon_pipeline_write_back: Annotated[
+        tuple[WriteBack, ...], NoDecode, BeforeValidator(_kinds_of_write_back)
+    ] = WRITE_BACKS
     coupon_pipeline_metadata_prefix: str = Field(default="salesforce_", max_length=20)
     coupon_pipeline_stacking_order: Literal["association", "percent_first", "amount_first"] = (
         "association"

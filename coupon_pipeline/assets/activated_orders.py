@@ -7,6 +7,7 @@ from coupon_pipeline.assets.reporting import record_stage, run_of
 from coupon_pipeline.assets.resources import RunOptions
 from coupon_pipeline.assets.run import Run, StageReport
 from coupon_pipeline.domain.mapping import CouponMapping
+from coupon_pipeline.domain.mapping_check import UnfitMappingError, check_against
 from coupon_pipeline.ledger import Identity, Ledger, source
 from coupon_pipeline.ledger.runs import begin_run
 from coupon_pipeline.salesforce import SalesforceEdge
@@ -19,9 +20,13 @@ def extract_orders(
     """Read the selection's orders and items into the ledger.
 
     Raises:
+        MappingError: the org does not have what the mapping names.
         SalesforceError: the org cannot be read.
         LedgerError: the ledger belongs to another org or mode.
     """
+    faults = check_against(mapping, salesforce.describe_for_mapping(mapping))
+    if faults:
+        raise UnfitMappingError(faults)
     ledger.pin(Identity(org_id=salesforce.read_org().org_id, livemode=settings.stripe().live))
     read = salesforce.read_orders(run.selection)
     with ledger.transaction() as tx:

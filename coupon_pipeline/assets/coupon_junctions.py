@@ -25,8 +25,8 @@ def extract_junctions(
     Raises:
         SalesforceError: the org cannot be read.
     """
-    paths = mapping.relationship_paths()
-    reading = ",".join(paths)
+    paths = mapping.paths
+    reading = ",".join(mapping.relationship_paths())
     with ledger.reading() as tx:
         before = source.read_watermark(tx)
     since = before.read_up_to if before is not None and before.reading == reading else None

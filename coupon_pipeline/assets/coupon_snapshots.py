@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -40,19 +41,23 @@ def freeze_snapshots(
     with ledger.reading() as tx:
         source.select_orders(tx, run.selection)
         orders = source.read_orders(tx)
-        associations = source.read_associations(tx)
         frozen = {s.snapshot_id: s for s in decisions.read_snapshots(tx)}
-        result = take_snapshots(
+        look = partial(
+            take_snapshots,
             org.org_id,
             orders=orders,
             items=source.read_items(tx),
-            associations=associations,
+            associations=source.read_associations(tx),
             order_coupons=source.read_order_coupons(tx),
             versions=source.read_versions(tx),
             frozen=frozen,
             policy=SnapshotPolicy(uncertain=settings.coupon_pipeline_uncertain_terms),
         )
         today = {coupon.quote_coupon_id: coupon for coupon in source.read_quote_coupons(tx)}
+    result = look()
+    if result.new and mapping.currency_options == "corporate_rates":
+        days_of_new = {snapshot.activated_at.date() for snapshot in result.new}
+        result = look(rates=salesforce.read_rates(sorted(days_of_new), now().date()))
     snapshots = [*frozen.values(), *result.new]
     options = DeriveOptions(
         default_currency=None

@@ -1,7 +1,7 @@
 """Back to Salesforce: Stripe ids on coupon records, and the order coupons that are missing."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 import dagster as dg
@@ -19,7 +19,14 @@ from coupon_pipeline.domain.snapshots import MissingOrderCoupon, Snapshot, take_
 from coupon_pipeline.domain.terms import terms_hash
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.decisions import CouponDecision, RecordedCoupon
-from coupon_pipeline.ledger.problems import note_problems
+from coupon_pipeline.ledger.problems import (
+    NotedProblem,
+    SyncRecord,
+    note_problems,
+    read_selected_problems,
+    read_sync_records,
+    record_sync_records,
+)
 from coupon_pipeline.ledger.rows import json_text
 from coupon_pipeline.ledger.writes import (
     WriteIntent,
@@ -32,6 +39,7 @@ from coupon_pipeline.salesforce import (
     ORDER_COUPON,
     QUOTE_COUPON,
     STRIPE_ID,
+    SYNC_RECORD,
     RowOutcome,
     RowResult,
     SalesforceEdge,
@@ -41,6 +49,7 @@ from coupon_pipeline.settings import Settings
 
 STAGE = "salesforce_records"
 SET_STRIPE_ID, CREATE_ORDER_COUPON = "stripe_id.update", "order_coupon.create"
+UPSERT_SYNC_RECORD = "sync_record.upsert"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +59,37 @@ class RowWrite:
     operation: str
     object_name: str
     record_key: str
-    """The record's id; for a new order coupon the snapshot that it states."""
+    """The record's id; of a new order coupon the snapshot, of a sync record its compound id."""
     fields: Mapping[str, Scalar]
-    snapshot: Snapshot
+    order_id: str
+    order_item_id: str | None
+    quote_coupon_id: str | None
+    sync_record: SyncRecord | None = None
+
+    @property
+    def value(self) -> str:
+        """What people want to know of it."""
+        return str(self.fields.get(STRIPE_ID) or self.fields.get("Resolution_Status__c"))
+
+    @classmethod
+    def of(
+        cls,
+        operation: str,
+        object_name: str,
+        record_key: str,
+        fields: Mapping[str, Scalar],
+        snapshot: Snapshot,
+    ) -> "RowWrite":
+        """A record that belongs to a snapshot."""
+        return cls(
+            operation,
+            object_name,
+            record_key,
+            fields,
+            snapshot.scope.order_id,
+            snapshot.scope.order_item_id,
+            snapshot.quote_coupon_id,
+        )
 
 
 @dataclass(slots=True)
@@ -65,6 +102,8 @@ class _Situation:
     quote_coupons: Sequence[CouponVersion]
     coupons: Mapping[tuple[str, str], RecordedCoupon]
     missing: Sequence[MissingOrderCoupon]
+    noted: Sequence[NotedProblem]
+    told: Mapping[str, SyncRecord]
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -76,27 +115,26 @@ def write_back(
     Raises:
         SalesforceUnavailable: no answer came for some records; the next run looks and goes on.
     """
-    report = StageReport(STAGE, preview_columns=("object", "record", "field", "value"))
-    if not settings.coupon_pipeline_write_back:
-        return report
     situation = _read_situation(run, ledger, salesforce)
-    updates = [
-        *_order_coupon_updates(situation),
-        *_quote_coupon_updates(situation, settings, mapping, salesforce),
-    ]
-    creations = _creations(situation)
-    for row in (*updates, *creations):
-        day = situation.orders[row.snapshot.scope.order_id].activation_day
-        report.count(day, "updated" if row.operation == SET_STRIPE_ID else "created")
-        line = (row.object_name, row.record_key, STRIPE_ID, str(row.fields[STRIPE_ID]))
-        report.preview.append(line)
-        report.changes.append(line)
+    kinds = settings.coupon_pipeline_write_back
+    batches: list[list[RowWrite]] = []
+    if "stripe_ids" in kinds:
+        batches.append(_order_coupon_updates(situation))
+        batches.append(_quote_coupon_updates(situation, settings, mapping, salesforce))
+    if "order_coupons" in kinds:
+        batches.append(_creations(situation))
+    if "sync_records" in kinds and SYNC_RECORD in salesforce.describe().objects:
+        batches.append(_sync_records(situation))
+    report = StageReport(STAGE, preview_columns=("object", "record", "value"))
     unanswered: RowResult | None = None
-    if not run.dry_run:
-        for object_name in (ORDER_COUPON, QUOTE_COUPON):
-            rows = [row for row in updates if row.object_name == object_name]
+    for rows in batches:
+        for row in rows:
+            day = situation.orders[row.order_id].activation_day
+            report.count(day, "created" if row.operation == CREATE_ORDER_COUPON else "updated")
+            report.preview.append(line := (row.object_name, row.record_key, row.value))
+            report.changes.append(line)
+        if rows and not run.dry_run:
             unanswered = _send(run, ledger, salesforce, rows, situation) or unanswered
-        unanswered = _send(run, ledger, salesforce, creations, situation) or unanswered
     with ledger.transaction() as tx:
         source.select_orders(tx, run.selection)
         days = {order.order_id: order.activation_day for order in situation.orders.values()}
@@ -134,6 +172,8 @@ def _read_situation(run: Run, ledger: Ledger, salesforce: SalesforceEdge) -> _Si
             quote_coupons=source.read_quote_coupons(tx),
             coupons=decisions.read_coupons(tx),
             missing=known.missing_order_coupons,
+            noted=read_selected_problems(tx),
+            told=read_sync_records(tx),
         )
 
 
@@ -150,7 +190,7 @@ def _order_coupon_updates(situation: _Situation) -> list[RowWrite]:
         if snapshot is None or decision is None or copy.stripe_id == decision.coupon_id:
             continue
         rows.append(
-            RowWrite(
+            RowWrite.of(
                 SET_STRIPE_ID,
                 ORDER_COUPON,
                 copy.order_coupon_id,
@@ -185,7 +225,7 @@ def _quote_coupon_updates(
         if known is None or known.coupon_id == coupon.stripe_id:
             continue
         rows.append(
-            RowWrite(
+            RowWrite.of(
                 SET_STRIPE_ID,
                 QUOTE_COUPON,
                 coupon.quote_coupon_id,
@@ -212,7 +252,7 @@ def _creations(situation: _Situation) -> list[RowWrite]:
             {"CurrencyIsoCode": missing.currency} if missing.currency else {}
         )
         rows.append(
-            RowWrite(
+            RowWrite.of(
                 CREATE_ORDER_COUPON,
                 ORDER_COUPON,
                 missing.snapshot_id,
@@ -229,6 +269,60 @@ def _creations(situation: _Situation) -> list[RowWrite]:
     return rows
 
 
+def _sync_records(situation: _Situation) -> list[RowWrite]:
+    """What blocks a coupon of an order, where the sales team looks; resolved when it is gone.
+
+    The connector writes its own there, under other ids.
+    """
+    blocked: dict[str, list[NotedProblem]] = {}
+    for problem in situation.noted:
+        if problem.effect == Effect.BLOCKED:
+            blocked.setdefault(_compound_id(problem), []).append(problem)
+    rows = []
+    for compound_id, problems in blocked.items():
+        told = " ".join(f"{p.code}: {p.message} {p.fix}" for p in problems)
+        record = SyncRecord(compound_id, problems[0].order_id or "", "Error", told)
+        if situation.told.get(compound_id) != record:
+            rows.append(
+                _sync_record(record, problems[0].order_item_id, problems[0].quote_coupon_id)
+            )
+    for compound_id, told_before in situation.told.items():
+        if told_before.status == "Error" and compound_id not in blocked:
+            resolved = replace(told_before, status="Resolved", message="It is done now.")
+            item_id, _, coupon_id = compound_id.partition("-")
+            is_item = item_id != told_before.order_id
+            rows.append(_sync_record(resolved, item_id if is_item else None, coupon_id or None))
+    return rows
+
+
+def _compound_id(problem: NotedProblem) -> str:
+    primary = problem.order_item_id or problem.order_id or ""
+    return f"{primary}-{problem.quote_coupon_id or ''}"
+
+
+def _sync_record(
+    record: SyncRecord, order_item_id: str | None, quote_coupon_id: str | None
+) -> RowWrite:
+    return RowWrite(
+        UPSERT_SYNC_RECORD,
+        SYNC_RECORD,
+        record.compound_id,
+        {
+            "Compound_ID__c": record.compound_id,
+            "Primary_Record_ID__c": order_item_id or record.order_id,
+            "Primary_Object_Type__c": "OrderItem" if order_item_id else "Order",
+            "Secondary_Record_ID__c": quote_coupon_id,
+            "Secondary_Object_Type__c": QUOTE_COUPON if quote_coupon_id else None,
+            "Resolution_Status__c": record.status,
+            "Resolution_Message__c": record.message,
+        },
+        record.order_id,
+        order_item_id,
+        quote_coupon_id,
+        sync_record=record,
+    )
+
+
 def _send(
     run: Run,
     ledger: Ledger,
@@ -241,8 +335,6 @@ def _send(
     What an earlier run did not learn the end of was settled by this run's reading: a record that
     it wrote is not among the rows any more.
     """
-    if not rows:
-        return None
     intents = [
         WriteIntent(
             intent_id=uuid4().hex,
@@ -259,9 +351,11 @@ def _send(
     with ledger.transaction() as tx:
         settle_intents(tx, "salesforce", [(row.operation, row.record_key) for row in rows], now())
         record_intents(tx, intents)
-    object_name = rows[0].object_name
-    if rows[0].operation == CREATE_ORDER_COUPON:
+    operation, object_name = rows[0].operation, rows[0].object_name
+    if operation == CREATE_ORDER_COUPON:
         results = salesforce.create_records(object_name, [row.fields for row in rows])
+    elif operation == UPSERT_SYNC_RECORD:
+        results = salesforce.upsert_records(object_name, [row.fields for row in rows])
     else:
         results = salesforce.update_records(
             object_name, [(row.record_key, row.fields) for row in rows]
@@ -282,7 +376,8 @@ def _send(
             ],
         )
         done = [row for row, result in zip(rows, results, strict=True) if result.success]
-        if rows[0].operation == SET_STRIPE_ID:
+        record_sync_records(tx, [r.sync_record for r in done if r.sync_record], now())
+        if operation == SET_STRIPE_ID:
             source.record_stripe_ids(
                 tx, object_name, {row.record_key: str(row.fields[STRIPE_ID]) for row in done}
             )
@@ -307,9 +402,9 @@ def _problem(row: RowWrite, result: RowResult) -> Problem:
             "permission": result.permission or "a permission",
             "reason": result.message,
         },
-        order_id=row.snapshot.scope.order_id,
-        order_item_id=row.snapshot.scope.order_item_id,
-        quote_coupon_id=row.snapshot.quote_coupon_id,
+        order_id=row.order_id,
+        order_item_id=row.order_item_id,
+        quote_coupon_id=row.quote_coupon_id,
         effect_override=Effect.WARNING,
     )
 

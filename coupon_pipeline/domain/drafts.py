@@ -5,7 +5,7 @@ proof grows with it.
 """
 
 from calendar import monthrange
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -118,16 +118,24 @@ class ListDraft:
         """The same discount by another name, in the same place; no change on its own account."""
         self._entries[self._entries.index(old)] = new
 
-    def drop(self, entry: DiscountEntry) -> None:
-        """Take out a reference to a discount that is used up."""
-        self._entries.remove(entry)
-        self.changed = True
+    def drop(self, discount_id: str) -> None:
+        """Take out a reference to a discount of ours that is used up."""
+        left = [e for e in self._entries if e.kind != "discount" or e.reference != discount_id]
+        self.changed |= len(left) < len(self._entries)
+        self._entries = left
+
+    def keep_existing(self, discount_ids: Container[str]) -> None:
+        """Leave out references to discounts that are gone: Stripe would refuse the whole list."""
+        self._entries = [
+            e for e in self._entries if e.kind != "discount" or e.reference in discount_ids
+        ]
 
     @property
     def entries(self) -> tuple[DiscountEntry, ...]:
         """The list as it is sent, the customer's own discount before ours."""
-        first = (DiscountEntry.kept(self._customer),) if self._customer else ()
-        return first + tuple(self._entries)
+        if self._customer is None:
+            return tuple(self._entries)
+        return (replace(DiscountEntry.kept(self._customer), inherited=True), *self._entries)
 
 
 class ProofDraft:

@@ -2,7 +2,7 @@
 
 An id has 15 case-sensitive characters, or 18: the same 15 and three more that say which of them
 are capitals, so that the id survives a system that ignores case. Only the long form is kept
-(https://help.salesforce.com/s/articleView?id=000385008).
+(https://developer.salesforce.com/docs/atlas.en-us.object_reference.meta/object_reference/field_types.htm).
 """
 
 import re

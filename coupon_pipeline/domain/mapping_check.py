@@ -5,11 +5,11 @@ not there. Where it is known to exist all the same (`DescribedObject.hidden`, an
 fields) the fault says that a permission is missing.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 
-from coupon_pipeline.domain.mapping import CouponMapping
+from coupon_pipeline.domain.mapping import CouponMapping, MappingError
 from coupon_pipeline.domain.problems import render
 
 QUOTE_COUPON = "Quote_Stripe_Coupon__c"
@@ -93,6 +93,16 @@ class MappingFault:
 
     def _all_details(self) -> dict[str, str]:
         return {"target": self.target, "path": self.path, **self.details}
+
+
+class UnfitMappingError(MappingError):
+    """The mapping is well formed, but this org does not have what it names."""
+
+    def __init__(self, faults: Sequence[MappingFault]) -> None:
+        Exception.__init__(self, " ".join(f"{fault.message} {fault.fix}" for fault in faults))
+        self.code = faults[0].code
+        self.message = " ".join(fault.message for fault in faults)
+        self.fix = " ".join(dict.fromkeys(fault.fix for fault in faults))
 
 
 def check_against(

@@ -91,6 +91,8 @@ def phase_params(
     items = params["items"]
     assert isinstance(items, list)
     params["discounts"] = _listed(discounts)
+    if params.get("trial") is True:  # then `trial_end` is the phase's end, and saying so is refused
+        params.pop("trial_end", None)
     for item, entries in zip(items, item_discounts, strict=True):
         item["discounts"] = _listed(entries)
     return params

@@ -184,7 +184,8 @@ class CouponPlanner:
                 actions.append(self._of_known(coupon, known, readings))
             elif coupon.new_attachments:
                 action = self._of_unknown(coupon, readings, owners)
-                owners.setdefault(action.coupon_id, action.quote_coupon_id)
+                if action.blocked is None:
+                    owners[action.coupon_id] = action.quote_coupon_id
                 actions.append(action)
         return tuple(actions)
 

@@ -135,8 +135,7 @@ class _ScheduleDraft:
         """First what was granted goes on, then what is new is added."""
         records = self._known.records(wanted, self._state.target_id)
         if not self._fault:
-            for g in records:
-                self._drop_used_up(g)
+            self._drop_gone(records)
             for g in records:
                 self._carry(g)
         outcomes = tuple(self._decide(w) for w in in_stacking_order(wanted, policy))
@@ -150,17 +149,23 @@ class _ScheduleDraft:
 
     # What was granted earlier
 
-    def _drop_used_up(self, g: GrantedAttachment) -> None:
-        """A future phase must not name a discount that is used up, ended or taken away."""
+    def _drop_gone(self, records: Sequence[GrantedAttachment]) -> None:
+        """A future phase must not name a discount that is used up, ended or taken away.
+
+        One of ours is a reason to write, lest the phase grants it again; others are left out when
+        there is another reason.
+        """
         subscription = self._state.subscription
-        if subscription is None or g.discount_id is None:
+        if subscription is None:
             return
-        if any(each.discount_id == g.discount_id for each in subscription.live_discounts()):
-            return
-        for (phase, _), own in self._lists.items():
-            for entry in own.entries if phase else ():
-                if entry.kind == "discount" and entry.reference == g.discount_id:
-                    own.drop(entry)
+        there = {each.discount_id for each in subscription.live_discounts()}
+        gone = {g.discount_id for g in records if g.discount_id} - there
+        if self._state.customer_discount:
+            there.add(self._state.customer_discount.discount_id)
+        for own in self._lists.values():
+            for discount_id in gone:
+                own.drop(discount_id)
+            own.keep_existing(there)
 
     def _carry(self, g: GrantedAttachment) -> None:
         run = self._runs.of(g.scope)

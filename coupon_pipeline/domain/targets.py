@@ -51,6 +51,8 @@ class DiscountEntry:
     reference: str
     coupon_id: str | None = None
     """The coupon behind it, where known; never sent."""
+    inherited: bool = False
+    """It is the customer's own; on the subscription it may get another id."""
 
     @classmethod
     def kept(cls, live: LiveDiscount) -> "DiscountEntry":

@@ -100,12 +100,17 @@ def _metadata_differences(
 def _list_differences(
     where: str, sent: Sequence[DiscountEntry], found: Sequence[DiscountEntry]
 ) -> tuple[Difference, ...]:
-    """How a list that was read back differs; a coupon may have become a discount meanwhile."""
-    same = len(sent) == len(found) and all(
-        s.reference == f.reference or (s.kind != f.kind and s.coupon_id == f.coupon_id)
-        for s, f in zip(sent, found, strict=True)
-    )
+    """How a list that was read back differs.
+
+    A coupon has become a discount, and the customer's own may have become another one.
+    """
+    same = len(sent) == len(found) and all(_is_same(s, f) for s, f in zip(sent, found, strict=True))
     return () if same else (Difference(where, _shown(sent), _shown(found)),)
+
+
+def _is_same(sent: DiscountEntry, found: DiscountEntry) -> bool:
+    other_form = sent.kind != found.kind or sent.inherited
+    return sent.reference == found.reference or (other_form and sent.coupon_id == found.coupon_id)
 
 
 def _shown(entries: Sequence[DiscountEntry]) -> str:

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import cast
+from typing import Literal, cast
 
 from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.ledger.rows import Cell, utc
@@ -103,6 +103,39 @@ def read_selected_problems(tx: Transaction) -> list[NotedProblem]:
 def read_open_problems(tx: Transaction) -> list[NotedProblem]:
     """Every open problem."""
     return [_noted(row) for row in tx.rows("open_problems")]
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRecord:
+    """What Salesforce was told about one coupon of an order."""
+
+    compound_id: str
+    order_id: str
+    status: Literal["Error", "Resolved"]
+    message: str
+
+
+def read_sync_records(tx: Transaction) -> dict[str, SyncRecord]:
+    """Sync records of the selected orders as they were last written, by compound id."""
+    return {
+        cast("str", row[0]): SyncRecord(
+            cast("str", row[0]),
+            cast("str", row[1]),
+            cast("Literal['Error', 'Resolved']", row[2]),
+            cast("str", row[3]),
+        )
+        for row in tx.rows("sync_records")
+    }
+
+
+def record_sync_records(tx: Transaction, records: Iterable[SyncRecord], now: datetime) -> None:
+    """Keep what Salesforce was told."""
+    tx.upsert(
+        "sync_records",
+        ["compound_id"],
+        ["compound_id", "order_id", "status", "message", "written_at"],
+        [(r.compound_id, r.order_id, r.status, r.message, now) for r in records],
+    )
 
 
 def _problem_id(stage: str, problem: Problem) -> str:

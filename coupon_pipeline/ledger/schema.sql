@@ -221,6 +221,15 @@ create table problems (
     resolved_at     timestamptz
 );
 
+-- Sync records as they were last written to Salesforce.
+create table sync_records (
+    compound_id varchar primary key,
+    order_id    varchar not null,
+    status      varchar not null,       -- Error | Resolved
+    message     varchar not null,
+    written_at  timestamptz not null
+);
+
 -- Every write, before and after -------------------------------------------------------------
 
 create table write_intents (

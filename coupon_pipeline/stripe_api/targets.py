@@ -22,12 +22,16 @@ from coupon_pipeline.stripe_api.errors import StripeRejected
 from coupon_pipeline.stripe_api.messages import Answer, JsonObject
 from coupon_pipeline.stripe_api.reading import Reader
 
-EXPAND_SUBSCRIPTION = ("discounts", "items.data.discounts", "customer", "schedule")
+EXPAND_SUBSCRIPTION = (
+    "discounts",
+    "items.data.discounts",
+    "customer.discount.source.coupon",
+    "schedule",
+)
 EXPAND_SCHEDULE = (
-    "subscription",
     "subscription.discounts",
     "subscription.items.data.discounts",
-    "customer",
+    "customer.discount.source.coupon",
 )
 """At most four levels deep, as https://docs.stripe.com/api/expanding_objects allows."""
 

@@ -137,7 +137,27 @@ def test_a_phase_is_sent_back_with_everything_that_was_on_it(
     again = phase_params(phase, phase.discounts, [item.discounts for item in phase.items])
     for item in sent["items"]:
         item.setdefault("discounts", "")
+    if sent.get("trial"):
+        sent.pop("trial_end", None)
     assert again == sent
+
+
+def test_a_trial_phase_says_so_once() -> None:
+    """Older versions of the API refuse `trial` beside the `trial_end` that it implies."""
+    reply: JsonObject = {
+        "start_date": 1,
+        "end_date": 2,
+        "currency": "usd",
+        "items": [],
+        "trial": True,
+        "trial_end": 2,
+    }
+    (phase,) = parse_schedule(schedule_of(reply)).phases
+
+    params = phase_params(phase, [], [])
+
+    assert params["trial"] is True
+    assert "trial_end" not in params
 
 
 def test_every_parameter_of_a_phase_is_tried() -> None:

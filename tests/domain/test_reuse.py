@@ -256,6 +256,58 @@ def test_two_quote_coupons_do_not_adopt_the_same_coupon() -> None:
     ]
 
 
+def test_a_coupon_that_is_gone_blocks_every_quote_coupon_that_names_it() -> None:
+    """The first one blocked does not free the way for the second."""
+    wanted = [
+        a_wanted_coupon(TERMS, stripe_ids=("gone",)),
+        a_wanted_coupon(TERMS, coupon="a1C000000000002AAA", stripe_ids=("gone",)),
+    ]
+    planner = CouponPlanner((), now=NOW, livemode=False)
+
+    actions = planner.plan(wanted, {"gone": Missing.ABSENT})
+
+    assert [each.decision for each in actions] == ["blocked", "blocked"]
+
+
+@pytest.mark.parametrize("length", [15, 18])
+def test_the_mark_of_this_quote_coupon_is_known_in_both_forms_of_its_id(length: int) -> None:
+    """Older syncs wrote the short form."""
+    mark = {"salesforce_sandbox_quote_stripe_coupon_id": COUPON[:length]}
+    found = in_stripe(TERMS, "qfR2x", metadata=mark)
+    twin = in_stripe(TERMS, "qfR2x", metadata=dict.fromkeys(mark, f"{COUPON[:14]}2"))
+    wanted = a_wanted_coupon(TERMS, stripe_ids=("qfR2x",))
+
+    assert decide(wanted, {"qfR2x": found}).decision == "adopt"
+    assert decide(wanted, {"qfR2x": twin}).decision == "create"
+
+
+def test_an_adopted_coupon_says_that_it_was_adopted() -> None:
+    """Nobody should look for the run that made it."""
+    known = a_known_coupon(coupon_id="qfR2x", origin="adopted")
+
+    action = decide(a_wanted_coupon(TERMS), {"qfR2x": in_stripe(TERMS, "qfR2x")}, known)
+
+    assert action.decision == "reuse"
+    assert action.reason.startswith("Adopted at 2026-03-10T12:00:00Z")
+    assert decide(
+        a_wanted_coupon(TERMS, new_attachments=0), {}, a_known_coupon()
+    ).reason.startswith("Made at")
+
+
+@pytest.mark.parametrize(("seconds", "outcome"), [(-1, "blocked"), (0, "blocked"), (1, "goes on")])
+def test_a_coupon_ends_with_the_second_that_it_names(seconds: int, outcome: str) -> None:
+    """The same rule for a coupon that exists and for one still to be made."""
+    terms = replace(TERMS, redeem_by=int(NOW.timestamp()) + seconds)
+    known = a_known_coupon(terms)
+    found = in_stripe(terms, known.coupon_id)
+
+    reused = decide(a_wanted_coupon(terms), {known.coupon_id: found}, known)
+    created = decide(a_wanted_coupon(terms))
+
+    assert (reused.decision == "blocked") == (outcome == "blocked")
+    assert (created.decision == "blocked") == (outcome == "blocked")
+
+
 def test_a_coupon_that_the_ledger_gave_to_another_quote_coupon_stays_there() -> None:
     """The first owner was decided in an earlier run."""
     owner = a_known_coupon(

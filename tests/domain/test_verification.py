@@ -64,6 +64,13 @@ def test_a_discount_that_somebody_took_away_is_noticed() -> None:
     )
 
 
+def test_the_customers_own_discount_may_come_back_under_another_id() -> None:
+    """On the subscription it may become a discount of its own."""
+    sent = SubscriptionUpdate("sub_1", (replace(KEPT, inherited=True),), (), {})
+
+    assert verify_subscription(sent, a_subscription(discounts=[live("di_9", "x")])) == ()
+
+
 def test_an_item_that_is_gone_is_noticed() -> None:
     """Its discount is gone with it."""
     assert [d.where for d in verify_subscription(SENT, replace(AS_SENT, items=()))] == ["si_1"]

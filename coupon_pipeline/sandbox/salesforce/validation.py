@@ -97,8 +97,7 @@ def check_rules(
     elif object_type.key == "OrderItem" and before is None:
         _check_item_of_order(store, switches, row)
     elif object_type.key == "Order" and before is not None:
-        if switches.salesforce_activated_order_fields == "locked":
-            _check_activated_order(object_type, row, before)
+        _check_activated_order(switches, object_type, row, before)
 
 
 def _broken_rule(message: str, *fields: str) -> SalesforceError:
@@ -154,7 +153,11 @@ def _check_currencies(store: Store, row: Row) -> None:
         raise _broken_rule(f"The currencies must be the same: {shown}.")
 
 
-def _check_activated_order(object_type: ObjectType, row: Row, before: Row) -> None:
+def _check_activated_order(
+    switches: Switches, object_type: ObjectType, row: Row, before: Row
+) -> None:
+    if switches.salesforce_activated_order_fields == "open":
+        return
     if before.get("StatusCode") != "Activated" or row.get("StatusCode") != "Activated":
         return
     changed = [key for key in _FIXED_ON_ACTIVATED_ORDERS if row.get(key) != before.get(key)]

@@ -42,7 +42,7 @@ class Agenda:
         thing = self._account.store.get(kind, object_id)
         due = None if thing is None else self._due(kind, thing)
         if thing is not None and due is not None:
-            heap = self._heaps.setdefault(thing["test_clock"], [])
+            heap = self._heaps.setdefault(thing.get("test_clock"), [])
             heapq.heappush(heap, (due, kind, object_id))
 
     def _due(self, kind: str, thing: StripeObject) -> int | None:

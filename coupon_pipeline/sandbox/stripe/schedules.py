@@ -72,11 +72,16 @@ def retrieve(account: Account, call: Call) -> Answer:
 def update(account: Account, call: Call) -> Answer:
     """Change settings, and replace all current and future phases if any is given."""
     _running(account, call.id, "update")
-    schedule = account.store.edit("subscription_schedule", call.id)
-    _change_settings(schedule, call.params)
-    if "phases" in call.params:
-        _replace(account, schedule, call.params["phases"])
-    return Shown("subscription_schedule", schedule)
+    return Shown("subscription_schedule", change_schedule(account, call.id, call.params))
+
+
+def change_schedule(account: Account, schedule_id: str, params: dict[str, Any]) -> StripeObject:
+    """Carry out an update of a schedule that is not over."""
+    schedule = account.store.edit("subscription_schedule", schedule_id)
+    _change_settings(schedule, params)
+    if "phases" in params:
+        _replace(account, schedule, params["phases"])
+    return schedule
 
 
 def list_all(account: Account, call: Call) -> Answer:

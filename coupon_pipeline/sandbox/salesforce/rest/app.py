@@ -79,7 +79,7 @@ class App:
             reply = error_reply(error)
         except RecursionError:
             reply = error_reply(_TOO_COMPLICATED)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
             # a mistake of the sandbox, not of the caller: taken back, logged and shown
             _LOG.exception("%s %s", raw.method, raw.path)
             org.store.undo_to(0)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from operator import itemgetter
 
 from coupon_pipeline.sandbox.salesforce.access import Access
 from coupon_pipeline.sandbox.salesforce.schema import ObjectType
@@ -77,7 +78,7 @@ class Evaluator:
 
         def select(rows: Iterable[Row]) -> list[Row]:
             selected = list(rows) if test is None else [row for row in rows if test(row)]
-            selected.sort(key=_scattered if self.view.scattered else _by_id)
+            selected.sort(key=_scattered if self.view.scattered else itemgetter("Id"))
             for ordering, operand in reversed(orderings):
                 selected = _sorted(selected, ordering, operand)
             return selected[start:end] if start or end is not None else selected
@@ -248,23 +249,14 @@ class Evaluator:
 
 
 def _all_of(tests: list[Test]) -> Test:
-    def all_hold(row: Row) -> bool:
-        for test in tests:  # noqa: SIM110 - twice as fast as a generator, over every row
-            if not test(row):
-                return False
-        return True
-
-    return all_hold
+    if len(tests) == 2:  # noqa: PLR2004 - the usual case, over every row: no loop
+        first, second = tests
+        return lambda row: first(row) and second(row)
+    return lambda row: all(test(row) for test in tests)
 
 
 def _any_of(tests: list[Test]) -> Test:
-    def any_holds(row: Row) -> bool:
-        for test in tests:  # noqa: SIM110 - twice as fast as a generator, over every row
-            if test(row):
-                return True
-        return False
-
-    return any_holds
+    return lambda row: any(test(row) for test in tests)
 
 
 def _has_semi_join(condition: Condition | None) -> bool:
@@ -292,10 +284,6 @@ def _membership(operand: Operand, wanted: frozenset[Scalar], *, negated: bool) -
     return lambda row: not holds(row)
 
 
-def _by_id(row: Row) -> str:
-    return str(row["Id"])
-
-
 def _scattered(row: Row) -> int:
     return zlib.crc32(str(row["Id"]).encode())
 
@@ -303,20 +291,24 @@ def _scattered(row: Row) -> int:
 def _sorted(rows: list[Row], ordering: Ordering, operand: Operand) -> list[Row]:
     """Stable, also when descending; nulls come first unless NULLS LAST is said."""
     get = operand.get
-    nulls = [row for row in rows if get(row) is None]
-    held = [row for row in rows if get(row) is not None] if nulls else list(rows)
+    held = [row for row in rows if get(row) is not None]
+    nulls = [row for row in rows if get(row) is None] if len(held) < len(rows) else []
 
-    def as_text(row: Row) -> str:
-        value = str(get(row))
-        return value.lower() if ignores_case else value
+    def as_lower(row: Row) -> str:
+        return str(get(row)).lower()
 
     def as_number(row: Row) -> Decimal:
         return Decimal(get(row) or 0)
 
-    ignores_case = operand.kind in TEXT_KINDS
-    numbers = operand.kind in NUMBER_KINDS | {"boolean"}
-    if numbers:
+    def as_text(row: Row) -> str:
+        return str(get(row))
+
+    if operand.kind in TEXT_KINDS:
+        held.sort(key=as_lower, reverse=ordering.descending)
+    elif operand.kind in NUMBER_KINDS or operand.kind == "boolean":
         held.sort(key=as_number, reverse=ordering.descending)
+    elif operand.direct:
+        held.sort(key=itemgetter(operand.field.key), reverse=ordering.descending)
     else:
         held.sort(key=as_text, reverse=ordering.descending)
     return held + nulls if ordering.nulls_last else nulls + held

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import methodcaller
 from typing import TypeAlias
 
 from coupon_pipeline.sandbox.salesforce.access import Access
@@ -123,7 +124,7 @@ class Names:
 
 
 def _own(key: str) -> Callable[[Row], Scalar]:
-    return lambda row: row.get(key)
+    return methodcaller("get", key)
 
 
 def _over(tables: list[tuple[str, Reader]], key: str) -> Callable[[Row], Scalar]:

@@ -67,7 +67,7 @@ def _epoch(value: object) -> str:
 
 
 def _text(value: object) -> str:
-    return "null" if value is None else encode_basestring_ascii(str(value))
+    return encode_basestring_ascii(value) if isinstance(value, str) else "null"
 
 
 def _boolean(value: object) -> str:
