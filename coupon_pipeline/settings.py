@@ -82,6 +82,17 @@ def _words(value: object) -> object:
     return value
 
 
+Automation: TypeAlias = Literal["schedules", "changes", "mapping"]
+AUTOMATIONS: tuple[Automation, ...] = ("schedules", "changes", "mapping")
+"""What Dagster can start by itself: the schedules, the change sensor, runs for a new mapping."""
+
+
+def _kinds_of_automation(value: object) -> object:
+    """`true` is all of them and `false` none."""
+    words = _words(value)
+    return AUTOMATIONS if words == ("true",) else () if words == ("false",) else words
+
+
 WriteBack: TypeAlias = Literal["stripe_ids", "order_coupons", "sync_records"]
 WRITE_BACKS: tuple[WriteBack, ...] = ("stripe_ids", "order_coupons", "sync_records")
 """What may be written to Salesforce; each can be left out."""
@@ -132,6 +143,18 @@ class Settings(BaseSettings):
     coupon_pipeline_extra_currencies: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_words)
     ] = ()
+
+    coupon_pipeline_automation: Annotated[
+        tuple[Automation, ...], NoDecode, BeforeValidator(_kinds_of_automation)
+    ] = ()
+    coupon_pipeline_poll_seconds: int = Field(default=90, ge=10)
+    coupon_pipeline_blocked_days: int = Field(default=7, ge=0)
+    coupon_pipeline_alert_webhook: SecretStr | None = None
+    coupon_pipeline_alert_slack: SecretStr | None = None
+    coupon_pipeline_alert_email: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
+    coupon_pipeline_alert_sender: str | None = None
+    coupon_pipeline_smtp_url: SecretStr | None = None
+    coupon_pipeline_dagster_url: str = "http://127.0.0.1:3000"
 
     @model_validator(mode="before")
     @classmethod

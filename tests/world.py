@@ -297,8 +297,8 @@ class World:
         self.db.unlink()
 
     def selection(self, *order_ids: str) -> Selection:
-        """All days of the company up to the clock's."""
-        return Selection(date(2026, 10, 1), self.sandbox.clock.now().date(), order_ids)
+        """The days on which tests activate their orders."""
+        return Selection(date(2026, 11, 2), date(2026, 11, 3), order_ids)
 
     def sync(self, *order_ids: str) -> RunReport:
         """Materialise all assets through Dagster."""

@@ -27,6 +27,7 @@ from coupon_pipeline.stripe_api import (
     Job,
     StripeEdge,
     StripeEdgeError,
+    StripeFailureKept,
     StripeObjectBusy,
     StripeRefused,
     StripeUnavailable,
@@ -69,10 +70,12 @@ def carry_out(
     """Make the writes; `record` keeps what came of a batch, in the transaction of its outcomes.
 
     A write whose answer was lost keeps an intent without outcome: only reading Stripe can tell.
+    A write that Stripe never answers is that record's trouble as long as others are answered.
 
     Raises:
         StripeEdgeError: Stripe is down or refuses the key. What was done until then is recorded.
     """
+    outages = Outages()
     for start in range(0, len(writes), _BATCH):
         batch = writes[start : start + _BATCH]
         with ledger.transaction() as tx:
@@ -97,35 +100,59 @@ def carry_out(
             Job(intent.intent_id, partial(each.send, intent.epoch), each.serial_key)
             for intent, each in zip(intents, batch, strict=True)
         ]
-        outage: StripeEdgeError | None = None
         for outcomes in stripe.run_all(jobs):
             ended = [
                 (o.job.name, Written(by_intent[o.job.name], o.result, o.error)) for o in outcomes
             ]
-            outage = outage or next((w.error for _, w in ended if is_outage(w.error)), None)
+            for _, written in ended:
+                outages.judge(written.error)
             with ledger.transaction() as tx:
                 record_outcomes(
-                    tx,
-                    [
-                        _outcome(name, written)
-                        for name, written in ended
-                        if not isinstance(written.error, StripeUnavailable)
-                    ],
+                    tx, [_outcome(name, written) for name, written in ended if _is_known(written)]
                 )
                 record(tx, [written for _, written in ended])
-        if outage is not None:
-            raise outage
+    outages.raise_if_nothing_was_answered()
 
 
-def is_outage(error: StripeEdgeError | None) -> bool:
-    """Whether Stripe as a whole gave no answer, rather than this record having trouble."""
-    return isinstance(error, StripeUnavailable) and not isinstance(error, StripeObjectBusy)
+class Outages:
+    """Tells a record that Stripe does not answer from Stripe being down.
+
+    With few requests the edge cannot see the difference: then it is down if none was answered.
+    """
+
+    def __init__(self) -> None:
+        self._answered = False
+        self._outage: StripeEdgeError | None = None
+
+    def judge(self, error: StripeEdgeError | None) -> None:
+        """Take the end of one request into account."""
+        if isinstance(error, StripeUnavailable) and not isinstance(error, StripeObjectBusy):
+            self._outage = error
+        else:
+            self._answered = True
+
+    def raise_if_nothing_was_answered(self) -> None:
+        """End the run when Stripe is down.
+
+        Raises:
+            StripeUnavailable: there were requests and none was answered.
+        """
+        if self._outage is not None and not self._answered:
+            raise self._outage
+
+
+def _is_known(written: Written[Result]) -> bool:
+    """Whether it is known what became of a write; a failure that Stripe keeps would be repeated."""
+    unknown = isinstance(written.error, StripeUnavailable)
+    return not unknown or isinstance(written.error, StripeFailureKept)
 
 
 def problem_of(error: StripeEdgeError, operation: str, snapshot: Snapshot) -> Problem:
     """What a record's own error at Stripe means for that record."""
-    code = "stripe.object_busy" if isinstance(error, StripeUnavailable) else "stripe.rejected"
-    permission = None
+    code, permission = "stripe.rejected", None
+    if isinstance(error, StripeUnavailable):
+        busy = isinstance(error, StripeObjectBusy)
+        code = "stripe.object_busy" if busy else "stripe.unavailable"
     if isinstance(error, StripeRefused):
         code, permission = "stripe.permission", error.permission
     return Problem(

@@ -6,7 +6,7 @@ from functools import partial
 
 import dagster as dg
 
-from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out, is_outage
+from coupon_pipeline.assets.carrying_out import Outages, StripeWrite, carry_out
 from coupon_pipeline.assets.decision_book import DecisionBook, Situation
 from coupon_pipeline.assets.partitions import activation_days
 from coupon_pipeline.assets.reporting import record_stage, run_of
@@ -135,18 +135,19 @@ def _read_targets(
     """
     jobs = [Job(target_id, partial(read_target, stripe, target_id)) for target_id in sorted(wanted)]
     targets: dict[str, _Target] = {}
+    outages = Outages()
     for outcomes in stripe.run_all(jobs):
         for outcome in outcomes:
             name = outcome.job.name
+            outages.judge(outcome.error)
             if outcome.error is not None:
-                if is_outage(outcome.error):
-                    raise outcome.error
                 book.fail([w.snapshot_id for w in wanted[name]], outcome.error, f"reading {name}")
                 continue
             assert outcome.result is not None, "a read ends with a state or an error"
             known = targets.setdefault(outcome.result.target_id, _Target(outcome.result))
             known.named.add(name)
             known.wanted.extend(wanted[name])
+    outages.raise_if_nothing_was_answered()
     return [targets[target_id] for target_id in sorted(targets)]
 
 

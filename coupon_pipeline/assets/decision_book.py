@@ -18,7 +18,8 @@ from coupon_pipeline.domain.plan import wanted_attachment
 from coupon_pipeline.domain.problems import Blocked, Problem
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.snapshots import Snapshot
-from coupon_pipeline.domain.targets import WantedAttachment
+from coupon_pipeline.domain.targets import SubscriptionState, WantedAttachment
+from coupon_pipeline.domain.verification import verify_schedule, verify_subscription
 from coupon_pipeline.ledger import Transaction, decisions
 from coupon_pipeline.ledger.decisions import Attachment, Carry, CouponDecision, RecordedCoupon
 from coupon_pipeline.stripe_api import Answer, StripeEdgeError
@@ -114,16 +115,7 @@ class DecisionBook:
                 )
                 self.keep([o for o in plan.outcomes if o not in undone], plan.target_id)
                 continue
-            is_schedule = isinstance(plan.request, ScheduleUpdate)
-            parse = parse_schedule if is_schedule else parse_subscription
-            made = made_discounts(plan, parse(written.result.body))
-            kept += self.keep(
-                [
-                    replace(o, discount_id=made.get(o.snapshot_id, o.discount_id))
-                    for o in plan.outcomes
-                ],
-                plan.target_id,
-            )
+            kept += self._keep_answered(plan, written.result)
             kept += self._carried(plan)
         decisions.record_attachments(tx, kept)
 
@@ -222,6 +214,36 @@ class DecisionBook:
             row = old
         self.rows[outcome.snapshot_id] = row
         return row
+
+    def _keep_answered(self, plan: TargetPlan, answer: Answer) -> list[Attachment]:
+        """Decisions as the answer shows them, with what somebody changed in between."""
+        if isinstance(plan.request, ScheduleUpdate):
+            after = parse_schedule(answer.body)
+            differences = verify_schedule(plan.request, after)
+            made = made_discounts(plan, after)
+        else:
+            assert plan.request is not None, "only a plan with a request is answered"
+            subscription = parse_subscription(answer.body)
+            assert isinstance(subscription, SubscriptionState), "its schedule was not asked for"
+            differences = verify_subscription(plan.request, subscription)
+            made = made_discounts(plan, subscription)
+        outcomes = [
+            replace(o, discount_id=made.get(o.snapshot_id, o.discount_id)) for o in plan.outcomes
+        ]
+        if differences:
+            details = {
+                "target_id": plan.target_id,
+                "differences": "; ".join(
+                    f"{d.where}: {d.sent} was sent and {d.found} is there" for d in differences
+                ),
+            }
+            outcomes = [
+                replace(o, code="target.changed_meanwhile", details=details)
+                if o.outcome in {"attached", "adopted"}
+                else o
+                for o in outcomes
+            ]
+        return self.keep(outcomes, plan.target_id)
 
     def _carried(self, plan: TargetPlan) -> list[Attachment]:
         rows = []

@@ -12,7 +12,7 @@ from coupon_pipeline.domain.ids import normalise_id
 from coupon_pipeline.domain.mapping import CouponMapping, parse_mapping
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
-from coupon_pipeline.salesforce import SalesforceEdge
+from coupon_pipeline.salesforce import Pacing, SalesforceEdge, Timeouts
 from coupon_pipeline.settings import Settings, SettingsError, load_settings
 from coupon_pipeline.stripe_api import StripeEdge
 
@@ -44,7 +44,9 @@ def open_ledger(settings: Settings) -> Ledger:
     return Ledger(settings.ledger_path)
 
 
-def open_salesforce(settings: Settings) -> SalesforceEdge:
+def open_salesforce(
+    settings: Settings, *, pacing: Pacing | None = None, timeouts: Timeouts | None = None
+) -> SalesforceEdge:
     """The org; logs in at the first request."""
     account = settings.salesforce()
     return SalesforceEdge(
@@ -52,6 +54,8 @@ def open_salesforce(settings: Settings) -> SalesforceEdge:
         account.login,
         namespace=account.namespace,
         api_version=account.api_version,
+        pacing=pacing,
+        timeouts=timeouts,
     )
 
 

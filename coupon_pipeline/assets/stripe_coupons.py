@@ -7,10 +7,10 @@ from functools import partial
 import dagster as dg
 
 from coupon_pipeline.assets.carrying_out import (
+    Outages,
     StripeWrite,
     Written,
     carry_out,
-    is_outage,
     problem_of,
 )
 from coupon_pipeline.assets.coupon_mapping import coupon_mapping
@@ -193,9 +193,10 @@ def _read_coupons(
     if not coupon_ids:
         return {}, {}
     read = stripe.read_coupons(coupon_ids)
-    outage = next((error for error in read.failed.values() if is_outage(error)), None)
-    if outage is not None:
-        raise outage
+    outages = Outages()
+    for coupon_id in coupon_ids:
+        outages.judge(read.failed.get(coupon_id))
+    outages.raise_if_nothing_was_answered()
     return read.readings, read.failed
 
 

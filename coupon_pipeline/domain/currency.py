@@ -128,8 +128,7 @@ def _whole_units(amount: Decimal, currency: Currency) -> int | None:
 
 def _shifted(number: int, power: int) -> Decimal:
     """`number * 10**power`, without the rounding that Decimal arithmetic could bring."""
-    digits = tuple(int(digit) for digit in str(abs(number)))
-    return Decimal((0 if number >= 0 else 1, digits, power))
+    return Decimal(f"{number}E{power}")
 
 
 def _unsupported(code: str, reason: str) -> Blocked:

@@ -260,11 +260,13 @@ class _Reading:
             _check_percent(percent)
         elif amount is None:
             raise _BlockedError("coupon.no_discount", {})
-        code = None if amount is None else self._currency(amount, currency)
-        minor = None if amount is None or code is None else self._minor_units(amount, code)
+        code: str | None = None
+        minor: int | None = None
         options: dict[str, int] = {}
-        if minor is not None and code and rates and self._converts:
-            options = rates.convert(minor, code, extra_currencies=self._options.extra_currencies)
+        if amount is not None:
+            code = self._currency(amount, currency)
+            minor = self._minor_units(amount, code)
+            options = self._options_of(minor, code, rates)
         duration = self._duration()
         terms = Terms.of(
             duration=duration,
@@ -299,9 +301,10 @@ class _Reading:
             found[key] = text
         return found
 
-    @property
-    def _converts(self) -> bool:
-        return self._mapping.currency_options == "corporate_rates"
+    def _options_of(self, minor: int, code: str, rates: ConversionRates | None) -> dict[str, int]:
+        if rates is None or self._mapping.currency_options != "corporate_rates":
+            return {}
+        return rates.convert(minor, code, extra_currencies=self._options.extra_currencies)
 
     def _value(self, field: CouponField) -> Scalar:
         path = self._mapping.fields.get(field)

@@ -267,7 +267,7 @@ def granted_before(
 
     A `once` discount disappears when it is used, a `repeating` one when its window ends
     (https://docs.stripe.com/billing/subscriptions/coupons). One that should still be there was
-    taken away by somebody, which is reported and left so.
+    taken away by somebody, or the order names another subscription since: reported and left so.
     """
     record = known.granted.get(w.snapshot_id)
     outcome = AttachmentOutcome(
@@ -277,12 +277,12 @@ def granted_before(
         coupon_id=w.coupon_id,
         discount_id=live.discount_id if live else record.discount_id if record else None,
     )
-    if record and record.target_id not in known.target_ids:
-        details = {"target_id": target_id, "other_target_id": record.target_id}
-        return replace(outcome, code="attachment.on_other_target", details=details)
     if present or not _should_be_there(w, record, known.now):
         return outcome
     details = {"target_id": target_id, "coupon_id": w.coupon_id}
+    if record and record.target_id not in known.target_ids:
+        details["other_target_id"] = record.target_id
+        return replace(outcome, code="attachment.on_other_target", details=details)
     return replace(outcome, code="attachment.removed_by_hand", details=details)
 
 

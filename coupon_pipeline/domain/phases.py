@@ -88,10 +88,10 @@ def phase_params(
     """
     params = _written(phase.body, PHASE)
     assert isinstance(params, dict)
-    items = params["items"]
+    items = params.setdefault("items", [])
     assert isinstance(items, list)
     params["discounts"] = _listed(discounts)
-    if params.get("trial") is True:  # then `trial_end` is the phase's end, and saying so is refused
+    if params.get("trial") is True:  # which means until the end: nothing that could disagree
         params.pop("trial_end", None)
     for item, entries in zip(items, item_discounts, strict=True):
         item["discounts"] = _listed(entries)

@@ -8,7 +8,7 @@ from coupon_pipeline.domain.targets import WantedAttachment
 from coupon_pipeline.domain.terms import Terms
 
 _INVOICE = "in_"
-_FINAL_CODES = frozenset({"target.ended", "target.not_subscription", "target.item_removed"})
+FINAL_CODES = frozenset({"target.ended", "target.not_subscription", "target.item_removed"})
 """What cannot change as long as the order names the same target."""
 
 
@@ -34,7 +34,7 @@ def is_settled(decided: Decided | None, order: Order) -> bool:
         return False
     if decided.granted:
         return True
-    return decided.code in _FINAL_CODES and decided.target_id == order.stripe_id
+    return decided.code in FINAL_CODES and decided.target_id == order.stripe_id
 
 
 def is_attachable(order: Order) -> bool:

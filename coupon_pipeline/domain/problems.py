@@ -571,6 +571,12 @@ _ACCESS = (
         "holds the details.",
     ),
     ProblemKind(
+        "stripe.unavailable",
+        Effect.PENDING,
+        "Stripe gave no usable answer to {operation}: {message}",
+        "Nothing is lost: {again} when Stripe answers again.",
+    ),
+    ProblemKind(
         "stripe.object_busy",
         Effect.PENDING,
         "Stripe was changing the object of {operation} at the same time, and did not let go of it.",

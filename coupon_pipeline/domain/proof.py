@@ -11,6 +11,7 @@ writes that built it. Stripe allows 500 characters (https://docs.stripe.com/api/
 they fit, proofs are base64url; beyond that, each character is an ideograph worth 14 bits.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -78,7 +79,9 @@ class Proof:
 
     def has(self, attachment_id: str) -> bool:
         """Whether the attachment was made, as far as this proof tells."""
-        return _fingerprint(attachment_id, self.width) in self.fingerprints
+        wanted = _fingerprint(attachment_id, self.width)
+        at = bisect_left(self.fingerprints, wanted)
+        return self.fingerprints[at : at + 1] == (wanted,)
 
     def extended(self, attachment_ids: Iterable[str]) -> "Proof | ProofFull":
         """The proof of these attachments as well, in the form in which it fits best."""

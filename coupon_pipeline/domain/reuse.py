@@ -13,6 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.problems import Blocked
@@ -427,9 +428,18 @@ def metadata_changes(
     `present` is what the coupon has, `written` what we wrote last: only a key that we wrote is
     ever unset, everybody else's are left alone.
     """
-    changes = {key: value for key, value in wanted.items() if present.get(key) != value}
+    changes = {
+        key: value for key, value in wanted.items() if not _is_same(key, value, present.get(key))
+    }
     obsolete = [key for key in written if key not in wanted and key in present]
     return changes | dict.fromkeys(obsolete, "")
+
+
+def _is_same(key: str, wanted: str, present: str | None) -> bool:
+    """A link counts by its path: a My Domain that was renamed still leads to the record."""
+    if key.endswith("quote_stripe_coupon_link") and present is not None:
+        return urlsplit(wanted).path == urlsplit(present).path
+    return wanted == present
 
 
 def _identity(derived: DerivedCoupon, coupon: StripeCoupon) -> tuple[TermDifference, ...]:

@@ -98,8 +98,8 @@ def plan_schedule(
     `CarryLater` is planned again with what the ledger holds.
     """
     subscription = state.subscription
-    objects = [state.metadata, *state.former_metadata]
-    ids = [state.schedule_id]
+    objects = [state.metadata, *(metadata for _, metadata in state.former)]
+    ids = [state.schedule_id, *(schedule_id for schedule_id, _ in state.former)]
     if subscription:
         objects.append(subscription.metadata)
         ids.append(subscription.subscription_id)
@@ -130,6 +130,7 @@ class _ScheduleDraft:
         self._carried: list[Carried] = []
         self._carry_later: list[CarryLater] = []
         self._crowded: set[str] = set()
+        self._taken_away: set[str] = set()
 
     def plan(self, wanted: Sequence[WantedAttachment], policy: TargetPolicy) -> TargetPlan:
         """First what was granted goes on, then what is new is added."""
@@ -205,8 +206,10 @@ class _ScheduleDraft:
             if there:
                 if g.duration == "forever" and there.kind == "coupon":
                     own.replace(there, DiscountEntry.kept(live))
-            elif start in g.carried_to or own.holds(live.discount_id):
-                continue  # it is there, or somebody has taken it away there
+            elif own.holds(live.discount_id):
+                continue
+            elif start in g.carried_to:
+                self._taken_away.add(g.snapshot_id)
             elif own.size_after_one_more > MAX_DISCOUNTS:
                 self._crowded.add(g.snapshot_id)
             else:
@@ -293,7 +296,7 @@ class _ScheduleDraft:
             live,
             present=isinstance(run, str)
             or bool(ended)
-            or live is not None
+            or (live is not None and w.snapshot_id not in self._taken_away)
             or any(self._awaits(record, key, run) for key in run),
         )
 
@@ -415,11 +418,11 @@ def _customer_reaches(state: ScheduleState, runs: PhaseRuns, at: int) -> bool:
     """Whether a phase without discounts of its own shows the customer's.
 
     An explicit list ends the inheriting, so the customer's discount is named in it
-    (https://docs.stripe.com/billing/subscriptions/coupons).
+    (https://docs.stripe.com/billing/subscriptions/coupons). A `once` may be used up before a
+    later phase begins, and takes effect by itself once nothing hides it.
     """
     customer = state.customer_discount
-    if customer is None:
-        return False
-    later = at > 0 or not runs.is_current((at, WHOLE_PHASE))
+    if customer is None or runs.is_current((at, WHOLE_PHASE)):
+        return customer is not None
     over = customer.end is not None and customer.end <= runs.phases[at].start_date
-    return not (later and (over or customer.duration == "once"))
+    return not over and customer.duration != "once"

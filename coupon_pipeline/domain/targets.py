@@ -165,8 +165,8 @@ class ScheduleState:
     """Start and end of the phase that is on now; only an active schedule has one."""
     end_behavior: str = "release"
     default_settings: Mapping[str, JsonValue] = field(default_factory=dict)
-    former_metadata: tuple[Mapping[str, str], ...] = ()
-    """Of schedules that the subscription was released from: their proofs count too."""
+    former: tuple[tuple[str, Mapping[str, str]], ...] = ()
+    """Id and metadata of schedules that released the subscription: their proofs count too."""
     customer_discount: LiveDiscount | None = None
     livemode: bool = False
 

@@ -252,6 +252,12 @@ def read_quote_coupons(tx: Transaction) -> list[CouponVersion]:
     return [_version(row) for row in tx.rows("quote_coupons_of_referenced")]
 
 
+def read_latest_versions(tx: Transaction, ids: Iterable[str]) -> dict[str, CouponVersion]:
+    """The newest known version of each of these quote coupons, by id."""
+    tx.stage("coupon_versions", ["quote_coupon_id"], [(each,) for each in ids])
+    return {v.quote_coupon_id: v for v in map(_version, tx.rows("latest_versions_of_staged"))}
+
+
 def read_unread_coupons(tx: Transaction) -> list[str]:
     """Ids of quote coupons that the selected orders use and that were never read."""
     tx.run("referenced_coupons")

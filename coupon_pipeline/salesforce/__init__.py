@@ -1,5 +1,11 @@
 """The Salesforce edge: session, statements, reading by set, write-back."""
 
+from coupon_pipeline.salesforce.changes import (
+    ChangeCursor,
+    ChangedCoupon,
+    ChangedOrder,
+    ChangesRead,
+)
 from coupon_pipeline.salesforce.describing import Description, Org, OrgField, OrgObject
 from coupon_pipeline.salesforce.edge import SalesforceEdge
 from coupon_pipeline.salesforce.errors import (
@@ -24,12 +30,7 @@ from coupon_pipeline.salesforce.names import (
     STRIPE_ID,
     SYNC_RECORD,
 )
-from coupon_pipeline.salesforce.reading import (
-    ChangeCursor,
-    ChangesRead,
-    JunctionsRead,
-    OrdersRead,
-)
+from coupon_pipeline.salesforce.reading import JunctionsRead, OrdersRead
 from coupon_pipeline.salesforce.session import Pacing
 from coupon_pipeline.salesforce.transport import Quota, Timeouts
 from coupon_pipeline.salesforce.write_back import RowOutcome, RowResult
@@ -41,6 +42,8 @@ __all__ = [
     "SYNC_RECORD",
     "AccessToken",
     "ChangeCursor",
+    "ChangedCoupon",
+    "ChangedOrder",
     "ChangesRead",
     "ClientCredentials",
     "Description",

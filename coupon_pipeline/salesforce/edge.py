@@ -10,18 +10,19 @@ from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.mapping_check import DescribedObject
 from coupon_pipeline.domain.rates import ConversionRates
 from coupon_pipeline.domain.records import CouponVersion, Scalar, Selection
+from coupon_pipeline.salesforce.changes import (
+    ChangeCursor,
+    ChangedCoupon,
+    ChangedOrder,
+    ChangeReader,
+    ChangesRead,
+)
 from coupon_pipeline.salesforce.describing import Description, Org, describe
 from coupon_pipeline.salesforce.logins import Login
 from coupon_pipeline.salesforce.mapped_objects import describe_for_mapping
 from coupon_pipeline.salesforce.names import Names
 from coupon_pipeline.salesforce.rates import read_rates
-from coupon_pipeline.salesforce.reading import (
-    ChangeCursor,
-    ChangesRead,
-    JunctionsRead,
-    OrdersRead,
-    Reader,
-)
+from coupon_pipeline.salesforce.reading import JunctionsRead, OrdersRead, Reader
 from coupon_pipeline.salesforce.session import Pacing, connect
 from coupon_pipeline.salesforce.transport import Quota, Timeouts
 from coupon_pipeline.salesforce.write_back import RowResult, Writer
@@ -118,9 +119,17 @@ class SalesforceEdge:
         """The UTC day on which the first order was activated."""
         return self._reader().earliest_activation()
 
-    def read_changes_since(self, cursor: ChangeCursor | None, limit: int = 2000) -> ChangesRead:
-        """Activated orders that changed after the cursor, oldest first."""
-        return self._reader().changes_since(cursor, limit)
+    def read_changed_orders(
+        self, after: ChangeCursor | None, limit: int = 2000
+    ) -> ChangesRead[ChangedOrder]:
+        """Activated orders that changed behind a position in the sequence of changes."""
+        return self._change_reader().orders(after, limit)
+
+    def read_changed_coupons(
+        self, after: ChangeCursor | None, paths: Iterable[str], limit: int = 2000
+    ) -> ChangesRead[ChangedCoupon]:
+        """Quote coupons that changed behind a position, as they are now, deleted ones too."""
+        return self._change_reader().coupons(after, limit, paths)
 
     def read_rates(self, days: Iterable[date], today: date) -> dict[date, ConversionRates]:
         """The org's conversion rates on each day; empty in an org with a single currency."""
@@ -145,6 +154,9 @@ class SalesforceEdge:
     ) -> tuple[RowResult, ...]:
         """Create or update sync records by their compound id."""
         return Writer(self._session, self._names).upsert(object_name, rows)
+
+    def _change_reader(self) -> ChangeReader:
+        return ChangeReader(self._session, self._names, self.describe())
 
     def _reader(self) -> Reader:
         return Reader(self._session, self._names, self.describe())

@@ -69,23 +69,6 @@ class JunctionsRead:
 
 
 @dataclass(frozen=True, slots=True)
-class ChangeCursor:
-    """The last change that was seen; records may share a stamp, so the id belongs to it."""
-
-    at: datetime
-    order_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class ChangesRead:
-    """Activated orders that changed, with their activation days, and where to go on."""
-
-    order_days: dict[str, date]
-    cursor: ChangeCursor | None
-    is_complete: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Reader:
     """Reads from one org whose description is known."""
 
@@ -183,31 +166,6 @@ class Reader:
         pages = read_pages(self.session, [statement], "Reading the first activation")
         days = [row.known_moment("ActivatedDate").date() for page in pages for row in page.rows]
         return days[0] if days else None
-
-    def changes_since(self, cursor: ChangeCursor | None, limit: int) -> ChangesRead:
-        """Activated orders with a later change than the cursor's, at most `limit`, oldest first."""
-        after = ""
-        if cursor is not None:
-            at = moment(cursor.at)
-            after = (
-                f" AND (SystemModstamp > {at}"
-                f" OR (SystemModstamp = {at} AND Id > {ids([cursor.order_id])[1:-1]}))"
-            )
-        statement = Statement(
-            "changes",
-            select(
-                ["Id", "ActivatedDate", "SystemModstamp"],
-                "Order",
-                f"StatusCode = 'Activated' AND ActivatedDate != null{after}",
-                f"ORDER BY SystemModstamp, Id LIMIT {limit:d}",
-            ),
-        )
-        pages = read_pages(self.session, [statement], "Reading changed orders")
-        rows = [row for page in pages for row in page.rows]
-        if rows:
-            cursor = ChangeCursor(rows[-1].known_moment("SystemModstamp"), rows[-1].own_id())
-        days = {row.own_id(): row.known_moment("ActivatedDate").date() for row in rows}
-        return ChangesRead(days, cursor, is_complete=len(rows) < limit)
 
     def _orders_statement(self, selection: Selection) -> Statement:
         order = self.description.object("Order")

@@ -100,10 +100,11 @@ class Listener:
     async def close(self) -> None:
         """Refuse new connections, end the idle ones, abort what is left."""
         if self._server is None:
-            self._socket.close()
+            self.abandon()
             return
         self._server.close()
         self._server = None
+        self._socket.close()
         for connection in list(self._state.connections):
             connection.shutdown()
         for _ in range(CLOSING_STEPS):
@@ -116,9 +117,9 @@ class Listener:
             connection.transport.abort()
         await asyncio.gather(*self._state.tasks, return_exceptions=True)
 
-    async def refuse(self) -> None:
-        """Close, so that connections are refused as by a service that is down."""
-        await self.close()
+    def abandon(self) -> None:
+        """Let go of a port that was never opened."""
+        self._socket.close()
 
     async def reopen(self, app: ASGIApp) -> None:
         """Come back on the same port."""

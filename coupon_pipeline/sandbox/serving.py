@@ -179,7 +179,9 @@ class Sandbox:
     def stop(self) -> None:
         """Close both ports, end the thread, let go of the state file."""
         for listener in self._listeners.values():
-            if self._thread is not None:
+            if self._thread is None:
+                listener.abandon()
+            else:
                 self._thread.complete(listener.close())
         if self._thread is not None:
             self._thread.stop()

@@ -5,6 +5,7 @@ from coupon_pipeline.stripe_api.coupons import CouponReads, CouponWritten
 from coupon_pipeline.stripe_api.edge import StripeEdge
 from coupon_pipeline.stripe_api.errors import (
     StripeEdgeError,
+    StripeFailureKept,
     StripeLoginFailed,
     StripeMisconfigured,
     StripeObjectBusy,
@@ -33,6 +34,7 @@ __all__ = [
     "Retries",
     "StripeEdge",
     "StripeEdgeError",
+    "StripeFailureKept",
     "StripeLoginFailed",
     "StripeMisconfigured",
     "StripeObjectBusy",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from coupon_pipeline.domain.reuse import Missing, Reading, StripeCoupon
 from coupon_pipeline.domain.terms import DURATIONS, Terms, parameters
-from coupon_pipeline.stripe_api.errors import StripeEdgeError, StripeRejected
+from coupon_pipeline.stripe_api.errors import StripeEdgeError, StripeFailureKept, StripeRejected
 from coupon_pipeline.stripe_api.keys import idempotency_key
 from coupon_pipeline.stripe_api.listing import list_all
 from coupon_pipeline.stripe_api.messages import (
@@ -23,8 +23,8 @@ EXPANDED = ("applies_to", "currency_options")
 """Stripe leaves these out unless asked, and a comparison without them finds false differences:
 https://docs.stripe.com/api/coupons/object"""
 
-STORED_ANSWERS = 5
-"""How many earlier writes of the same metadata we look past before giving up."""
+MOST_KEYS = 5
+"""How many stored answers to the same write we look past before giving up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,30 +70,34 @@ def create_coupon(
 ) -> CouponWritten:
     """Make the coupon under its derived id. If the id is there already, that one is read back.
 
+    Because the id is derived, a failure that Stripe keeps under the key is no obstacle: the
+    coupon is looked for and, if it is not there, asked for under the next key.
+
     Raises:
         StripeEdgeError: it was not made, or could not be read back.
     """
-    params: dict[str, object] = {
-        "id": coupon_id,
-        **parameters(terms),
-        "expand": list(EXPANDED),
-    }
+    params: dict[str, object] = {"id": coupon_id, **parameters(terms), "expand": list(EXPANDED)}
     if metadata:
         params["metadata"] = dict(metadata)
-    request = Request(
-        COUPON_CREATE,
-        None,
-        params,
-        idempotency_key=idempotency_key("coupon.create", coupon_id, params, epoch),
-    )
-    try:
-        answer = send(request)
-    except StripeRejected as rejected:
-        there = read_coupon(send, coupon_id) if rejected.already_exists else None
-        if not isinstance(there, StripeCoupon):
-            raise
-        return CouponWritten(there, rejected.request_id, was_there=True)
-    return CouponWritten(parse_coupon(answer.body), answer.request_id)
+    hindrance: StripeRejected | StripeFailureKept
+    for key_number in range(epoch, epoch + MOST_KEYS):
+        key = idempotency_key("coupon.create", coupon_id, params, key_number)
+        try:
+            answer = send(Request(COUPON_CREATE, None, params, idempotency_key=key))
+        except StripeRejected as rejected:
+            if not rejected.already_exists:
+                raise
+            hindrance = rejected
+        except StripeFailureKept as kept:
+            hindrance = kept
+        else:
+            return CouponWritten(parse_coupon(answer.body), answer.request_id)
+        there = read_coupon(send, coupon_id)
+        if isinstance(there, StripeCoupon):
+            return CouponWritten(there, hindrance.request_id, was_there=True)
+        if isinstance(hindrance, StripeRejected):
+            break
+    raise hindrance
 
 
 def update_coupon_metadata(
@@ -102,28 +106,26 @@ def update_coupon_metadata(
     """Set these metadata keys and leave the others; `""` removes a key.
 
     A change back to earlier values within a day has the key of the earlier write, and Stripe
-    would only repeat that answer, so a repeated answer is checked against the coupon itself.
+    would only repeat that answer, so a repeated answer is checked against the coupon itself,
+    and a failure that Stripe keeps is answered with the next key: setting twice does no harm.
     https://docs.stripe.com/api/metadata and https://docs.stripe.com/api/idempotent_requests
 
     Raises:
         StripeEdgeError: it was not changed.
     """
     params = {"metadata": dict(metadata), "expand": list(EXPANDED)}
-    for stored in range(STORED_ANSWERS):
-        request = Request(
-            COUPON_UPDATE,
-            coupon_id,
-            params,
-            idempotency_key=idempotency_key("coupon.metadata", coupon_id, params, epoch + stored),
-        )
-        answer = send(request)
+    for key_number in range(epoch, epoch + MOST_KEYS):
+        key = idempotency_key("coupon.metadata", coupon_id, params, key_number)
+        try:
+            answer = send(Request(COUPON_UPDATE, coupon_id, params, idempotency_key=key))
+        except StripeFailureKept:
+            continue
         there = read_coupon(send, coupon_id) if answer.replayed else parse_coupon(answer.body)
         if isinstance(there, StripeCoupon) and _holds(there.metadata, metadata):
             return CouponWritten(there, answer.request_id, was_there=True)
     raise StripeRejected(
         f"Coupon {coupon_id} does not keep the metadata that was written to it.",
         reason="metadata_not_kept",
-        request_id=answer.request_id,
     )
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: N818 - these name what Stripe did, and callers read them so
 """What can go wrong at Stripe, as a small tree with stable codes.
 
     StripeEdgeError
@@ -5,7 +6,8 @@
     ├── StripeLoginFailed     401: the key is wrong, expired or revoked
     ├── StripeWrongMode       an object of the other mode (live or test) came back
     ├── StripeUnavailable     retries are used up; the run ends and can be repeated
-    │   └── StripeObjectBusy  only this object could not be had; the others go on
+    │   ├── StripeObjectBusy  only this object could not be had; the others go on
+    │   └── StripeFailureKept the failure is stored under the idempotency key and comes back
     ├── StripeRefused         403: a permission is missing
     └── StripeRejected        this request can never succeed; blocks its record alone
 
@@ -87,6 +89,17 @@ class StripeObjectBusy(StripeUnavailable):
 
     code = "stripe.object_busy"
     default_fix = "Run it again: something else was changing the same object in Stripe."
+
+
+class StripeFailureKept(StripeObjectBusy):
+    """Stripe keeps a failure under the idempotency key and gives it again for a day.
+
+    Whether the work was done is unknown: read the object back, and use a new key.
+    https://docs.stripe.com/api/idempotent_requests
+    """
+
+    code = "stripe.failure_kept"
+    default_fix = "Run it again: the state is read back first, and the request gets a new key."
 
 
 class StripeRefused(StripeEdgeError):

@@ -17,6 +17,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from coupon_pipeline.stripe_api.errors import (
     StripeEdgeError,
+    StripeFailureKept,
     StripeLoginFailed,
     StripeObjectBusy,
     StripeRefused,
@@ -167,12 +168,10 @@ def _too_many(error: stripe.StripeError, headers: Headers) -> Verdict:
 def _server_error(error: stripe.StripeError, headers: Headers) -> Verdict:
     """A stored 5xx comes back for as long as the key is the same, so repeating it is no use."""
     if headers.get("idempotent-replayed") == "true":
-        failure: StripeUnavailable = StripeObjectBusy(
-            "Stripe repeats an earlier failure of this very request.",
-            request_id=error.request_id,
-            fix="Run it again: the state is read back first, and the request gets a new key.",
+        kept = StripeFailureKept(
+            "Stripe repeats an earlier failure of this very request.", request_id=error.request_id
         )
-        return Verdict(retry=False, error=failure, executed=True)
+        return Verdict(retry=False, error=kept, executed=True)
     failure = StripeUnavailable(
         f"Stripe failed with status {error.http_status}.", request_id=error.request_id
     )

@@ -83,7 +83,7 @@ def _read_schedule(stripe: StripeReader, target_id: str) -> TargetState:
         return state
     found = _read_subscription(stripe, left)
     if isinstance(found, ScheduleState):  # the subscription has got another schedule since
-        return replace(found, former_metadata=(*found.former_metadata, state.metadata))
+        return replace(found, former=(*found.former, (target_id, state.metadata)))
     return found if isinstance(found, TargetGone) else replace(state, subscription=found)
 
 

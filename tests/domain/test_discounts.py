@@ -152,6 +152,16 @@ def test_a_discount_granted_elsewhere_is_not_granted_here() -> None:
     assert outcome_of(made, "a").code == "attachment.on_other_target"
 
 
+def test_a_discount_that_is_here_is_not_said_to_be_elsewhere() -> None:
+    """A subscription that its schedule released keeps what the schedule was recorded with."""
+    w = wants("a", duration="forever")
+    state = a_subscription(discounts=[live("di_1", "coupon-of-a")])
+
+    made = plan(state, w, granted=grant_of(w, discount="di_1", target="sub_sched_1"))
+
+    assert outcome_of(made, "a").code is None
+
+
 def test_a_coupon_that_is_there_already_is_adopted_and_proved() -> None:
     """Without the proof, a lost ledger would grant it again once the first is used up."""
     w = wants("a", coupon="spring")

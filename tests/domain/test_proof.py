@@ -62,7 +62,7 @@ def test_the_text_depends_on_the_set_alone(attachment_ids: list[str], random: Ra
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=9))
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 def test_batches_lead_to_the_same_text_as_all_at_once(sizes: list[int]) -> None:
     """Old fingerprints are narrowed without their ids, so growing must not leave a trace."""
     proof, done = Proof(), 0

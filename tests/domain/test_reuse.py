@@ -550,3 +550,12 @@ def test_every_code_of_a_decision_is_in_the_catalogue() -> None:
     """The decision's sentence and remedy come from there."""
     for code in ("deleted_in_stripe", "expired", "exhausted", "not_valid", "livemode_mismatch"):
         assert CATALOGUE[f"coupon.{code}"].effect == "blocked"
+
+
+def test_a_renamed_org_does_not_rewrite_every_link() -> None:
+    """The record's path stays the same, and the old domain redirects."""
+    key = "salesforce_quote_stripe_coupon_link"
+    old, new = {key: f"https://old.example/{COUPON}"}, {key: f"https://new.example/{COUPON}"}
+
+    assert metadata_changes(new, old, old) == {}
+    assert metadata_changes(new, {key: "https://old.example/elsewhere"}, old) == new

@@ -362,3 +362,40 @@ def test_items_with_one_price_are_told_apart_by_their_order_item() -> None:
     lists = [names(entries) for _, entries in plan.request.phases[0].item_discounts]
     assert lists == [["di_1"], ["di_2", "x"]]
     assert outcome_of(plan, "a").place == "si_2"
+
+
+def test_what_a_former_schedule_granted_counts_for_the_later_one() -> None:
+    """The subscription was released from one schedule and has got another."""
+    w = wants("a", coupon="x", order="A", duration="forever")
+    proved = wants("b", order="A")
+    state = replace(
+        a_schedule(
+            a_phase("2026-01-01", "2026-06-01", order="A"),
+            a_phase("2026-06-01", "2027-01-01", order="B"),
+            subscription=begun(discounts=[live("di_1", "x")]),
+        ),
+        former=(("sub_sched_0", {PROOF_KEY: str(encode_proof(["b"]))}),),
+    )
+
+    plan = plan_for(state, w, proved, granted=grant_of(w, discount="di_1", target="sub_sched_0"))
+
+    assert isinstance(plan.request, ScheduleUpdate)
+    assert [names(phase.discounts) for phase in plan.request.phases] == [["di_1"], ["di_1"]]
+    assert outcome_of(plan, "a").code is None
+    assert outcome_of(plan, "b").outcome == "unchanged"
+
+
+def test_a_customers_own_once_discount_is_named_in_the_current_phase_only() -> None:
+    """It may be used up before a later phase begins, which must not bring it back."""
+    customer = LiveDiscount("di_vip", "vip", duration="once")
+    state = a_schedule(
+        a_phase("2026-01-01", "2026-06-01", order="A"),
+        a_phase("2026-06-01", "2027-01-01", order="A"),
+        subscription=begun(customer=customer),
+    )
+
+    plan = plan_for(state, wants("a", order="A"))
+
+    assert isinstance(plan.request, ScheduleUpdate)
+    lists = [names(phase.discounts) for phase in plan.request.phases]
+    assert lists == [["di_vip", "coupon-of-a"], []]

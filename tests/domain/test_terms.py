@@ -263,6 +263,14 @@ def test_bad_data_blocks_with_its_own_code(changes: dict[str, Scalar], code: str
     assert "(unknown" not in problem.message + problem.fix.replace("(unknown order id)", "")
 
 
+@pytest.mark.parametrize(("duration", "shown"), [("Once", "Once"), (None, "(empty)")])
+def test_a_wrong_duration_is_told_from_an_empty_one(duration: str | None, shown: str) -> None:
+    """One is cured by a default, the other by another field."""
+    message = blocked({**TEN_PERCENT, "Duration__c": duration}).problem().message
+
+    assert f"the duration {shown};" in message
+
+
 @pytest.mark.parametrize("percent", [Decimal("0.01"), Decimal(100), Decimal("33.330")])
 def test_the_edges_of_a_percentage_are_taken(percent: Decimal) -> None:
     """A full discount is a discount, and trailing zeros are no decimals."""

@@ -377,11 +377,11 @@ def test_changed_orders_are_read_one_after_the_other(
 
     cursor, seen = None, list[str]()
     for _ in range(4):
-        read = edge.read_changes_since(cursor, limit=2)
+        read = edge.read_changed_orders(cursor, limit=2)
         cursor = read.cursor
-        seen += read.order_days
+        seen += [change.record_id for change in read.changes]
     assert read.is_complete
-    assert read.order_days == {}
+    assert read.changes == ()
     assert set(seen) == orders
     assert len(seen) == 6
 

@@ -134,20 +134,20 @@ def test_the_edited_coupon_was_serialised_as_it_stood(filled: Sandbox) -> None:
 
     for copy in copies:
         before = str(copy["CreatedDate"]) < edit.isoformat()
-        assert str(copy["Percent_Off__c"]) == ("20" if before else "15")
-    assert {str(copy["Percent_Off__c"]) for copy in copies} == {"20", "15"}
+        assert copy["Percent_Off__c"] == (20 if before else 15)
+    assert {copy["Percent_Off__c"] for copy in copies} == {20, 15}
 
 
 def test_a_synced_order_and_its_subscription_name_each_other(filled: Sandbox) -> None:
     """Targets are found by the metadata that the order sync writes."""
     for order in filled.salesforce.all("Order"):
-        subscription = filled.stripe.get("subscription", str(order["Stripe_ID__c"]))
+        subscription = filled.stripe.get("subscription", str(order.get("Stripe_ID__c")))
         if subscription is None:
             continue
         assert subscription["metadata"]["salesforce_order_id"] == order["Id"]
         items = filled.salesforce.where("OrderItem", "OrderId", order["Id"])
         for item in items:
-            if item["Stripe_ID__c"] is not None:
+            if item.get("Stripe_ID__c") is not None:
                 found = filled.stripe.get("subscription_item", str(item["Stripe_ID__c"]))
                 assert found is not None
                 assert found["metadata"]["salesforce_order_item_id"] == item["Id"]
@@ -174,7 +174,7 @@ def test_the_order_names_what_its_scenario_says(
     filled: Sandbox, scenario: str, prefix: str | None
 ) -> None:
     """Each kind of target is handled in its own way."""
-    stripe_id = order_of(filled, scenario)["Stripe_ID__c"]
+    stripe_id = order_of(filled, scenario).get("Stripe_ID__c")
 
     assert stripe_id is None if prefix is None else str(stripe_id).startswith(prefix)
 

@@ -4,7 +4,7 @@ import pytest
 
 from coupon_pipeline.domain.attachments import ItemUpdate, SubscriptionUpdate
 from coupon_pipeline.domain.targets import DiscountEntry
-from coupon_pipeline.stripe_api import StripeEdge, StripeRejected
+from coupon_pipeline.stripe_api import StripeEdge, StripeFailureKept, StripeRejected
 from coupon_pipeline.stripe_api.messages import Answer
 from coupon_pipeline.stripe_api.reading import Reader
 from tests.stripe_api.accounts import StripeAccount
@@ -71,7 +71,7 @@ def test_discounts_of_items_are_told_too(
 
 
 @pytest.mark.parametrize(
-    "kind", ["cut_after", "error_after", "truncated", "cut_before", "lock_timeout", "conflict"]
+    "kind", ["cut_after", "truncated", "cut_before", "lock_timeout", "conflict", "server_error"]
 )
 def test_trouble_on_the_way_grants_no_second_discount(
     kind: str, account: StripeAccount, edge: StripeEdge, coupon: str
@@ -84,6 +84,23 @@ def test_trouble_on_the_way_grants_no_second_discount(
 
     assert account.get("coupon", coupon)["times_redeemed"] == 1
     assert discount_ids(edge.retrieve_subscription(subscription)) == discount_ids(answer)
+
+
+def test_a_failure_that_stripe_keeps_leaves_the_question_to_the_next_reading(
+    account: StripeAccount, edge: StripeEdge, coupon: str
+) -> None:
+    """Stripe did the work, said 500 and says it again; another key would grant it twice."""
+    subscription = account.subscription()
+    account.disturb("error_after")
+
+    with pytest.raises(StripeFailureKept) as caught:
+        edge.write_attachments(granting(subscription, coupon))
+
+    there = edge.retrieve_subscription(subscription)
+    assert caught.value.may_have_happened
+    assert Reader(there.body).texts("metadata")["coupon_pipeline"] == "proof"
+    assert len(discount_ids(there)) == 1
+    assert account.get("coupon", coupon)["times_redeemed"] == 1
 
 
 def test_the_same_request_in_another_run_is_the_same_write(

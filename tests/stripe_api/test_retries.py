@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from coupon_pipeline.stripe_api.errors import (
+    StripeFailureKept,
     StripeLoginFailed,
     StripeObjectBusy,
     StripeRefused,
@@ -118,6 +119,7 @@ def test_a_429_slows_down_what_its_reason_names(reason: str | None, scope: str |
         (Reply(400, "coupon_expired"), StripeRejected),
         (Reply(429, headers={REASON: "global-rate"}), StripeUnavailable),
         (Reply(503, kind="api_error"), StripeUnavailable),
+        (Reply(500, headers={"Idempotent-Replayed": "true"}), StripeFailureKept),
     ],
     ids=str,
 )

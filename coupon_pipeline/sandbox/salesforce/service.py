@@ -1,7 +1,7 @@
 """The Salesforce service: one org, its application, and the ways in that tests and pages use."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from starlette.responses import HTMLResponse, Response
@@ -33,7 +33,7 @@ from coupon_pipeline.sandbox.salesforce.schema.spec import Scalar
 from coupon_pipeline.sandbox.salesforce.store import Row, Store
 from coupon_pipeline.sandbox.salesforce.trigger import ActivationTrigger
 from coupon_pipeline.sandbox.salesforce.users import User
-from coupon_pipeline.sandbox.salesforce.values import from_journal, stamp, trusted
+from coupon_pipeline.sandbox.salesforce.values import from_journal, stamp, trusted, trusted_time
 from coupon_pipeline.sandbox.salesforce.writing import Change, Writer
 from coupon_pipeline.sandbox.switches import Switches
 
@@ -214,7 +214,7 @@ class SalesforceService:
     def _api_names(self, object_name: str, record: Mapping[str, object]) -> dict[str, object]:
         fields = self.schema[object_name].by_key
         plain = {
-            key: stamp(value) if isinstance(value, datetime) else value
+            key: trusted_time(value) if isinstance(value, date) else value
             for key, value in record.items()
         }
         return {fields[key].name if key in fields else key: value for key, value in plain.items()}

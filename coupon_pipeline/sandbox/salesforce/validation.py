@@ -100,6 +100,14 @@ def check_rules(
         _check_activated_order(switches, object_type, row, before)
 
 
+def check_deletable(store: Store, switches: Switches, object_type: ObjectType, row: Row) -> None:
+    """The items of an activated order stay."""
+    if object_type.key != "OrderItem" or switches.salesforce_activated_order_fields == "open":
+        return
+    if store["Order"].rows.get(str(row.get("OrderId")), {}).get("StatusCode") == "Activated":
+        raise SalesforceError("DELETE_FAILED", "products cannot be removed from an activated order")
+
+
 def _broken_rule(message: str, *fields: str) -> SalesforceError:
     return SalesforceError("FIELD_CUSTOM_VALIDATION_EXCEPTION", message, fields)
 

@@ -295,6 +295,7 @@ class Writer:
     def _delete(self, user: User, object_type: ObjectType, row: Row) -> None:
         if not user.access.can_delete(object_type):
             raise insufficient_access(self._switches)
+        validation.check_deletable(self._store, self._switches, object_type, row)
         moved: Row = {
             "IsDeleted": True,
             "LastModifiedDate": stamp(self._clock.now()),

@@ -116,8 +116,8 @@ class Account:
                 object_id,
                 param,
                 status=status,
-                note=f"; a similar object exists in {other} mode, but a {used} mode key was used to "
-                "make this request.",
+                note=f"; a similar object exists in {other} mode, but a {used} mode key was used "
+                "to make this request.",
             )
             if self.switches.stripe_wrong_mode == "livemode_mismatch":
                 error.status, error.code = 400, "livemode_mismatch"

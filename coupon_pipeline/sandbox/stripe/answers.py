@@ -71,7 +71,7 @@ def list_page(
     wanted: Test | None = None,
     among: list[StripeObject] | None = None,
 ) -> Page:
-    """Newest first, from a cursor on: https://docs.stripe.com/api/pagination
+    """Newest first, from a cursor on (https://docs.stripe.com/api/pagination).
 
     `among`, oldest first, says which objects come into question; by default all.
     """
@@ -81,9 +81,7 @@ def list_page(
         raise exclusive_parameters(["starting_after", "ending_before"])
     cursor = before if after is None else after
     if cursor is not None:
-        account.need_given(
-            kind, cursor, "starting_after" if before is None else "ending_before"
-        )
+        account.need_given(kind, cursor, "starting_after" if before is None else "ending_before")
     candidates = _candidates(account, kind, cursor, among, backwards=before is not None)
     found: list[StripeObject] = []
     for thing in candidates:

@@ -18,7 +18,7 @@ from coupon_pipeline.sandbox.stripe.subscription_form import new_subscription
 
 BILLED: Final = frozenset({"active", "trialing", "past_due", "unpaid"})
 PAYMENT_WINDOW_SECONDS: Final = 23 * 60 * 60
-"""How long the first invoice may stay unpaid: https://docs.stripe.com/billing/subscriptions/overview"""
+"""How long the first invoice may stay unpaid (https://docs.stripe.com/billing/subscriptions/overview)."""
 
 
 def open_subscription(

@@ -1,4 +1,4 @@
-"""Products, prices and tax rates: https://docs.stripe.com/api/products"""
+"""Products, prices and tax rates (https://docs.stripe.com/api/products)."""
 
 from collections.abc import Collection
 from decimal import Decimal
@@ -21,6 +21,7 @@ from coupon_pipeline.sandbox.stripe.errors import (
     exclusive_parameters,
     invalid,
     missing_parameter,
+    not_implemented,
 )
 from coupon_pipeline.sandbox.stripe.metadata import merged
 from coupon_pipeline.sandbox.stripe.store import StripeObject
@@ -33,9 +34,7 @@ def create_product(account: Account, call: Call) -> Answer:
     params = call.params
     product_id = params.get("id") or account.new_id("product")
     if account.store.get("product", product_id) is not None:
-        raise ConditionError(
-            "Product already exists.", code="resource_already_exists", param="id"
-        )
+        raise ConditionError("Product already exists.", code="resource_already_exists", param="id")
     product: StripeObject = {
         "id": product_id,
         "object": "product",
@@ -125,6 +124,8 @@ def new_price(account: Account, params: dict[str, Any], path: str = "") -> Strip
     money = currency(params["currency"], _inner(path, "currency"), account.switches)
     recurring = params.get("recurring")
     if recurring is not None:
+        if recurring.get("usage_type") == "metered":
+            raise not_implemented(_inner(path, "recurring[usage_type]"))
         recurring = {
             "interval": recurring["interval"],
             "interval_count": recurring.get("interval_count", 1),
@@ -195,7 +196,9 @@ def list_prices(account: Account, call: Call) -> Answer:
         if interval is None
         else lambda thing: (thing["recurring"] or {}).get("interval") == interval,
     )
-    among = account.store.having("price", "product", params["product"]) if "product" in params else None
+    among = (
+        account.store.having("price", "product", params["product"]) if "product" in params else None
+    )
     return list_page(account, "price", call, "/v1/prices", wanted, among)
 
 
@@ -237,7 +240,9 @@ def list_tax_rates(account: Account, call: Call) -> Answer:
     return list_page(account, "tax_rate", call, "/v1/tax_rates", wanted)
 
 
-def check_tax_rates(account: Account, given: list[str] | str | None, param: str) -> list[str] | None:
+def check_tax_rates(
+    account: Account, given: list[str] | str | None, param: str
+) -> list[str] | None:
     """Ids of tax rates that exist; None for none given, an empty list for a blank."""
     if given is None:
         return None
@@ -282,14 +287,17 @@ def price_of(
 
 def _amounts(params: dict[str, Any], path: str) -> StripeObject:
     if "unit_amount" in params and "unit_amount_decimal" in params:
-        raise exclusive_parameters([_inner(path, "unit_amount"), _inner(path, "unit_amount_decimal")])
+        raise exclusive_parameters(
+            [_inner(path, "unit_amount"), _inner(path, "unit_amount_decimal")]
+        )
     if "unit_amount" not in params and "unit_amount_decimal" not in params:
         raise StripeError(
             "Prices require an `unit_amount` or `unit_amount_decimal` parameter to be set.",
             code="parameter_missing",
             param=_inner(path, "unit_amount"),
         )
-    exact = Decimal(params.get("unit_amount", params.get("unit_amount_decimal")))
+    name = "unit_amount" if "unit_amount" in params else "unit_amount_decimal"
+    exact = Decimal(params[name])
     if exact < 0:
         raise invalid(
             "Invalid integer: this value must be greater than or equal to 0.",

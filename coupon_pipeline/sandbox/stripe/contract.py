@@ -150,7 +150,9 @@ class _Reader:
         if head in {"Dict", "UntypedStripeObject"}:
             return MapOf(self._type(arguments[-1]))
         if head == "Literal":
-            values = [argument.value for argument in arguments if isinstance(argument, ast.Constant)]
+            values = [
+                argument.value for argument in arguments if isinstance(argument, ast.Constant)
+            ]
             return OneOf(tuple(str(value) for value in values))
         raise TypeError(f"The sandbox cannot read the type {ast.unparse(node)}.")
 

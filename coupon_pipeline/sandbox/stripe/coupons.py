@@ -1,4 +1,4 @@
-"""Coupons: https://docs.stripe.com/api/coupons"""
+"""Coupons (https://docs.stripe.com/api/coupons)."""
 
 import re
 from decimal import Decimal
@@ -122,9 +122,7 @@ def _check_value(account: Account, params: dict[str, Any]) -> None:
         )
     if "currency" not in params:
         raise missing_parameter("currency")
-    check_multiple(
-        amount, currency(params["currency"], "currency", account.switches), "amount_off"
-    )
+    check_multiple(amount, currency(params["currency"], "currency", account.switches), "amount_off")
 
 
 def _check_percent(account: Account, params: dict[str, Any]) -> None:
@@ -137,9 +135,7 @@ def _check_percent(account: Account, params: dict[str, Any]) -> None:
     exponent = percent.normalize().as_tuple().exponent
     decimals = -exponent if isinstance(exponent, int) else 0
     if decimals > PERCENT_DECIMALS and account.switches.stripe_percent_decimals == "two":
-        raise invalid(
-            "Invalid percent_off: can have at most two decimal places.", "percent_off"
-        )
+        raise invalid("Invalid percent_off: can have at most two decimal places.", "percent_off")
     for name in ("currency", "currency_options"):
         if name in params:
             raise _only_with_amount(name)
@@ -187,9 +183,7 @@ def _check_id(account: Account, coupon_id: str) -> None:
         known = account.store.table("coupon").objects
         taken = taken or coupon_id.lower() in {other.lower() for other in known}
     if taken:
-        raise ConditionError(
-            "Coupon already exists.", code="resource_already_exists", param="id"
-        )
+        raise ConditionError("Coupon already exists.", code="resource_already_exists", param="id")
 
 
 def _name(params: dict[str, Any]) -> str | None:

@@ -1,4 +1,4 @@
-"""Customers, and the discount of a customer: https://docs.stripe.com/api/customers"""
+"""Customers, and the discount of a customer (https://docs.stripe.com/api/customers)."""
 
 import re
 from typing import Any
@@ -153,9 +153,16 @@ def _change(account: Account, customer: StripeObject, params: dict[str, Any]) ->
     if "payment_method" in params:
         customer["invoice_settings"]["default_payment_method"] = params["payment_method"]
     customer["metadata"] = merged(customer["metadata"], params.get("metadata"))
+    _change_discount(account, customer, params)
+
+
+def _change_discount(account: Account, customer: StripeObject, params: dict[str, Any]) -> None:
+    """Only API versions before basil get here with something to do."""
     given_discounts = [name for name in DISCOUNTING if name in params]
     if len(given_discounts) > 1:
-        raise invalid("You may only specify one of these parameters: coupon, promotion_code.", "coupon")
+        raise invalid(
+            "You may only specify one of these parameters: coupon, promotion_code.", "coupon"
+        )
     for name in given_discounts:
         if params[name] == "":
             customer["_discount"] = None

@@ -1,4 +1,4 @@
-"""`discounts` lists become Discount objects: https://docs.stripe.com/billing/subscriptions/coupons"""
+"""`discounts` lists become Discount objects (https://docs.stripe.com/billing/subscriptions/coupons)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -68,7 +68,9 @@ def check(
     listed = list(entries)
     if len(listed) > MOST:
         raise _bad_list(
-            account, f"You may only specify up to {MOST} discounts; {len(listed)} were passed.", param
+            account,
+            f"You may only specify up to {MOST} discounts; {len(listed)} were passed.",
+            param,
         )
     result: list[Wanted] = []
     coupons: set[str] = set()
@@ -172,9 +174,7 @@ def _usable_code(account: Account, code_id: str, holder: Holder, param: str) -> 
     return code
 
 
-def _check_currency(
-    account: Account, coupon: StripeObject, holder: Holder, param: str
-) -> None:
+def _check_currency(account: Account, coupon: StripeObject, holder: Holder, param: str) -> None:
     if holder.currency is None or coupon["percent_off"] is not None:
         return
     if amount_in(coupon, holder.currency) is not None:
@@ -232,9 +232,7 @@ def _check_redeemable(account: Account, coupon: StripeObject, now: int, param: s
     if is_redeemable(coupon, now):
         return
     if coupon["redeem_by"] is not None and coupon["redeem_by"] <= now:
-        raise ConditionError(
-            f"Coupon expired: {coupon['id']}", code="coupon_expired", param=param
-        )
+        raise ConditionError(f"Coupon expired: {coupon['id']}", code="coupon_expired", param=param)
     code = account.switches.stripe_exhausted_coupon_code
     raise ConditionError(
         f"Coupon {coupon['id']} is used up and cannot be applied.",

@@ -1,4 +1,4 @@
-"""`expand`: ids become objects, hidden fields appear: https://docs.stripe.com/api/expanding_objects"""
+"""`expand`: ids become objects, hidden fields appear (https://docs.stripe.com/api/expanding_objects)."""
 
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias

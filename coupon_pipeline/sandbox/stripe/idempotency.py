@@ -1,4 +1,4 @@
-"""First answers, kept under their idempotency keys: https://docs.stripe.com/api/idempotent_requests"""
+"""First answers, kept under their idempotency keys (https://docs.stripe.com/api/idempotent_requests)."""
 
 import hashlib
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Invoices made by the clock, and previews: https://docs.stripe.com/api/invoices"""
+"""Invoices made by the clock, and previews (https://docs.stripe.com/api/invoices)."""
 
 from typing import Any
 
@@ -69,9 +69,7 @@ def create_preview(account: Account, call: Call, agenda: Agenda) -> Answer:
     return Shown("invoice", invoice, undo=True)
 
 
-def _preview_subscription(
-    account: Account, params: dict[str, Any]
-) -> tuple[str, StripeObject]:
+def _preview_subscription(account: Account, params: dict[str, Any]) -> tuple[str, StripeObject]:
     subscription_id = params.get("subscription")
     if subscription_id is None:
         subscription_id = _only_subscription(account, params)

@@ -1,4 +1,4 @@
-"""Invoices of subscriptions: https://docs.stripe.com/api/invoices"""
+"""Invoices of subscriptions (https://docs.stripe.com/api/invoices)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from coupon_pipeline.sandbox.stripe.stacking import Discountable, apply
 from coupon_pipeline.sandbox.stripe.store import StripeObject
 
 FAILING_CARDS: Final = frozenset({"pm_card_chargeCustomerFail", "pm_card_visa_chargeDeclined"})
-"""Stripe's own test payment methods whose charges fail: https://docs.stripe.com/testing"""
+"""Stripe's own test payment methods whose charges fail (https://docs.stripe.com/testing)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +56,7 @@ def subscription_discounts(account: Account, subscription: StripeObject, now: in
     own: list[str] = subscription["discounts"]
     hides = account.switches.stripe_item_discount_hides_customers == "yes" and any(
         item is not None and item["discounts"]
-        for item in (
-            account.store.get("subscription_item", one) for one in subscription["_items"]
-        )
+        for item in (account.store.get("subscription_item", one) for one in subscription["_items"])
     )
     if own or hides or subscription["_inherits_nothing"]:
         return live(account, own, now)
@@ -93,7 +91,7 @@ def _line(account: Account, subscription: StripeObject, due: Due) -> StripeObjec
         "object": "line_item",
         "amount": amount,
         "currency": subscription["currency"],
-        "description": f"{quantity} × {name}",
+        "description": f"{quantity} x {name}",
         "discount_amounts": [],
         "discountable": True,
         "discounts": list(item["discounts"]),
@@ -215,18 +213,15 @@ def _invoice(
     return invoice
 
 
-def _settle(
-    account: Account, subscription: StripeObject, invoice: StripeObject, now: int
-) -> None:
-    """Finalise and collect. (The real service keeps a renewal's draft open for about an hour.)"""
+def _settle(account: Account, subscription: StripeObject, invoice: StripeObject, now: int) -> None:
+    """Finalise and collect; the real service keeps a renewal as a draft for about an hour."""
     pause = subscription["pause_collection"]
     status = "open"
     if pause is not None:
         outcomes = {"keep_as_draft": "draft", "mark_uncollectible": "uncollectible", "void": "void"}
         status = outcomes[pause["behavior"]]
     elif invoice["total"] == 0 or (
-        subscription["collection_method"] == "charge_automatically"
-        and pays(account, subscription)
+        subscription["collection_method"] == "charge_automatically" and pays(account, subscription)
     ):
         status = "paid"
     charged = status == "paid" and invoice["total"] > 0

@@ -6,7 +6,12 @@ from typing import Any
 from coupon_pipeline.sandbox.stripe.account import Account
 from coupon_pipeline.sandbox.stripe.catalogue import check_tax_rates, price_of
 from coupon_pipeline.sandbox.stripe.discounts import Holder, resolve
-from coupon_pipeline.sandbox.stripe.errors import ConditionError, invalid, missing_parameter, no_such
+from coupon_pipeline.sandbox.stripe.errors import (
+    ConditionError,
+    invalid,
+    missing_parameter,
+    no_such,
+)
 from coupon_pipeline.sandbox.stripe.metadata import merged
 from coupon_pipeline.sandbox.stripe.periods import next_boundary
 from coupon_pipeline.sandbox.stripe.settings import plain
@@ -75,12 +80,8 @@ def change_item(
     if "billing_thresholds" in params:
         item["billing_thresholds"] = plain(params["billing_thresholds"])
     if "tax_rates" in params:
-        item["tax_rates"] = check_tax_rates(
-            account, params["tax_rates"], _inner(path, "tax_rates")
-        )
-    item["metadata"] = merged(
-        item["metadata"], params.get("metadata"), _inner(path, "metadata")
-    )
+        item["tax_rates"] = check_tax_rates(account, params["tax_rates"], _inner(path, "tax_rates"))
+    item["metadata"] = merged(item["metadata"], params.get("metadata"), _inner(path, "metadata"))
     set_item_discounts(account, subscription, item, params.get("discounts"), path)
     return item
 
@@ -142,9 +143,7 @@ def customer_discounts(account: Account, subscription: StripeObject) -> Iterable
     return () if found is None else (found,)
 
 
-def first_period(
-    subscription: StripeObject, price: StripeObject, now: int
-) -> tuple[int, int]:
+def first_period(subscription: StripeObject, price: StripeObject, now: int) -> tuple[int, int]:
     """The period that an item begins with: the trial, or up to the next boundary."""
     trial_end = subscription["trial_end"]
     if trial_end is not None and trial_end > now:

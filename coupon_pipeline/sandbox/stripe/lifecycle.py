@@ -11,7 +11,9 @@ def end_subscription(
     subscription |= {"status": status, "ended_at": now}
     subscription["canceled_at"] = subscription["canceled_at"] or now
     schedule_id = subscription["schedule"]
-    schedule = None if schedule_id is None else account.store.get("subscription_schedule", schedule_id)
+    schedule = (
+        None if schedule_id is None else account.store.get("subscription_schedule", schedule_id)
+    )
     if schedule is not None and schedule["status"] == "active":
         edited = account.store.edit("subscription_schedule", schedule["id"])
         edited |= {"status": "canceled", "canceled_at": now, "current_phase": None}

@@ -1,4 +1,4 @@
-"""Rate limits as documented: https://docs.stripe.com/rate-limits"""
+"""Rate limits as documented (https://docs.stripe.com/rate-limits)."""
 
 from collections import deque
 

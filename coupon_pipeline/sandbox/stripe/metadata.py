@@ -1,4 +1,4 @@
-"""Metadata: merged key by key, `""` unsets, with limits: https://docs.stripe.com/api/metadata"""
+"""Metadata: merged key by key, a blank unsets (https://docs.stripe.com/api/metadata)."""
 
 from collections.abc import Mapping
 
@@ -34,7 +34,7 @@ def merged(
 def _check(key: str, value: str, param: str) -> None:
     if not key or len(key) > LONGEST_KEY:
         raise invalid(
-            f"Invalid metadata key: {key!r}. Keys must have between 1 and {LONGEST_KEY} characters.",
+            f"Invalid metadata key: {key!r}. Keys have between 1 and {LONGEST_KEY} characters.",
             f"{param}[{key}]",
         )
     if len(value) > LONGEST_VALUE:

@@ -9,7 +9,11 @@ from typing import Any
 from coupon_pipeline.sandbox.stripe.account import Account
 from coupon_pipeline.sandbox.stripe.catalogue import check_tax_rates, price_of
 from coupon_pipeline.sandbox.stripe.discounts import Holder, check, entry_form, resolve
-from coupon_pipeline.sandbox.stripe.errors import ConditionError, StripeError, invalid, missing_parameter
+from coupon_pipeline.sandbox.stripe.errors import (
+    StripeError,
+    invalid,
+    missing_parameter,
+)
 from coupon_pipeline.sandbox.stripe.items import (
     add_item,
     check_currency,
@@ -44,7 +48,10 @@ PUT_ON_SUBSCRIPTION = (
     "on_behalf_of",
     "transfer_data",
 )
-PERIOD = {"start": {"timestamp": None, "type": "phase_start"}, "end": {"timestamp": None, "type": "phase_end"}}
+PERIOD = {
+    "start": {"timestamp": None, "type": "phase_start"},
+    "end": {"timestamp": None, "type": "phase_end"},
+}
 
 
 def new_phase(
@@ -112,7 +119,9 @@ def put_in_force(
     for name in PUT_ON_SUBSCRIPTION:
         subscription[name] = phase[name]
     subscription["collection_method"] = phase["collection_method"] or "charge_automatically"
-    subscription["automatic_tax"] = phase["automatic_tax"] or read_form("automatic_tax", {"enabled": False})
+    subscription["automatic_tax"] = phase["automatic_tax"] or read_form(
+        "automatic_tax", {"enabled": False}
+    )
     if phase["invoice_settings"] is not None:
         settings = dict(phase["invoice_settings"])
         subscription["days_until_due"] = settings.pop("days_until_due")
@@ -150,7 +159,10 @@ def phase_of_subscription(
         "currency": subscription["currency"],
         "discounts": [],
         "end_date": end,
-        "invoice_settings": {**subscription["invoice_settings"], "days_until_due": subscription["days_until_due"]},
+        "invoice_settings": {
+            **subscription["invoice_settings"],
+            "days_until_due": subscription["days_until_due"],
+        },
         "items": [],
         "metadata": {},
         "proration_behavior": "create_prorations",
@@ -195,9 +207,7 @@ def _of_discount(account: Account, discount_id: str) -> StripeObject:
     return entry_form(account, made_from, discount_id)
 
 
-def _force(
-    account: Account, phase: StripeObject, holder: Holder, *, strict: bool
-) -> list[str]:
+def _force(account: Account, phase: StripeObject, holder: Holder, *, strict: bool) -> list[str]:
     """Redeem and keep what the phase, or an item of it, lists, and show what came of it."""
     entries = [one for one in _entries(phase["_discounts"]) if _still_there(one, holder)]
     made: list[str] = []
@@ -367,7 +377,9 @@ def _trial_end(
     given = params.get("trial_end")
     if params.get("trial"):
         if given is not None:
-            raise invalid("You can't set both `trial` and `trial_end` on a phase.", f"{path}[trial]")
+            raise invalid(
+                "You can't set both `trial` and `trial_end` on a phase.", f"{path}[trial]"
+            )
         return end
     if given == "now":
         return account.now(holder.customer)

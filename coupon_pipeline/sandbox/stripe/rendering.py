@@ -80,7 +80,7 @@ def plan_of(price: StripeObject) -> StripeObject:
 
 
 def is_redeemable(coupon: StripeObject, now: int) -> bool:
-    """`valid`: https://docs.stripe.com/api/coupons/object"""
+    """`valid` (https://docs.stripe.com/api/coupons/object)."""
     used_up = coupon["max_redemptions"] is not None and (
         coupon["times_redeemed"] >= coupon["max_redemptions"]
     )

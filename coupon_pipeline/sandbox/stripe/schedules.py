@@ -1,4 +1,4 @@
-"""Subscription schedules: https://docs.stripe.com/api/subscription_schedules"""
+"""Subscription schedules (https://docs.stripe.com/api/subscription_schedules)."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Search of subscriptions, which sees changes late: https://docs.stripe.com/search"""
+"""Search of subscriptions, which sees changes late (https://docs.stripe.com/search)."""
 
 import base64
 import re
@@ -59,9 +59,7 @@ def search(account: Account, call: Call, index: SearchIndex) -> Answer:
     now = int(account.clock.now().timestamp())
     seen = index.seen(now - LAGS[account.switches.stripe_search_lag])
     start = _offset(call.params.get("page"))
-    found = [
-        account.store.get("subscription", one["id"]) or one for one in seen if test(one)
-    ]
+    found = [account.store.get("subscription", one["id"]) or one for one in seen if test(one)]
     more = len(found) > start + limit
     after = base64.urlsafe_b64encode(str(start + limit).encode()).decode() if more else None
     return Page(
@@ -111,11 +109,13 @@ def _clause(account: Account, match: re.Match[str], query: str) -> Clause:
     key = match["key1"] if match["key1"] is not None else match["key2"]
     field = "metadata" if key is not None else match["field"]
     if key is None and field not in FIELDS:
-        raise invalid(f"Field `{field}` is an unsupported search field for resource "
-                      "`subscriptions`.", "query")
+        raise invalid(
+            f"Field `{field}` is an unsupported search field for resource `subscriptions`.", "query"
+        )
     if field in NUMERIC and account.switches.stripe_search_created == "refused":
-        raise invalid(f"Field `{field}` is an unsupported search field for resource "
-                      "`subscriptions`.", "query")
+        raise invalid(
+            f"Field `{field}` is an unsupported search field for resource `subscriptions`.", "query"
+        )
     value = match["bare"]
     if match["quoted"] is not None:
         value = re.sub(r"\\(.)", r"\1", match["quoted"][1:-1])

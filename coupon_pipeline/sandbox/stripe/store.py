@@ -30,6 +30,7 @@ class Table:
         self._serial = 0
 
     def add(self, object_id: str, thing: StripeObject, place: Place | None = None) -> None:
+        """Put an object in, at the place that it had or as the newest of its second."""
         if place is None:
             self._serial += 1
             place = (int(thing.get("created", 0)), self._serial, object_id)
@@ -43,6 +44,7 @@ class Table:
             index.setdefault(str(thing.get(field)), {})[object_id] = None
 
     def remove(self, object_id: str) -> Place:
+        """Take an object out; returns where it was."""
         thing = self.objects.pop(object_id)
         place = self.places.pop(object_id)
         del self.order[bisect_left(self.order, place)]

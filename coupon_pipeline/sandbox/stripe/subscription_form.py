@@ -1,4 +1,4 @@
-"""What every subscription has: https://docs.stripe.com/api/subscriptions/object"""
+"""What every subscription has (https://docs.stripe.com/api/subscriptions/object)."""
 
 from typing import Any, Final
 
@@ -87,7 +87,6 @@ def new_subscription(
         "trial_settings": copy_json(FORMS["trial_settings"]),
         "_inherits_nothing": False,
         "_items": [],
-        "_changed": now,
     }
     return account.store.add("subscription", subscription)
 
@@ -101,9 +100,7 @@ def billing_mode(given: dict[str, Any] | None, now: int) -> StripeObject:
     return {"flexible": flexible, "type": mode["type"], "updated_at": now}
 
 
-def change_settings(
-    account: Account, subscription: StripeObject, params: dict[str, Any]
-) -> None:
+def change_settings(account: Account, subscription: StripeObject, params: dict[str, Any]) -> None:
     """Take over the settings that are given."""
     for name in SETTINGS:
         if name in params:

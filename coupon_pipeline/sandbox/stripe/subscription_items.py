@@ -1,4 +1,4 @@
-"""Subscription items on their own: https://docs.stripe.com/api/subscription_items"""
+"""Subscription items on their own (https://docs.stripe.com/api/subscription_items)."""
 
 from coupon_pipeline.sandbox.stripe.account import Account
 from coupon_pipeline.sandbox.stripe.answers import Answer, Call, Shown, list_page

@@ -1,4 +1,4 @@
-"""Subscriptions: https://docs.stripe.com/api/subscriptions"""
+"""Subscriptions (https://docs.stripe.com/api/subscriptions)."""
 
 from typing import Any, Final
 
@@ -197,6 +197,10 @@ def _set_start(subscription: StripeObject, params: dict[str, Any], now: int) -> 
         if params["billing_cycle_anchor"] < now:
             raise invalid("`billing_cycle_anchor` cannot be in the past.", "billing_cycle_anchor")
         subscription["billing_cycle_anchor"] = params["billing_cycle_anchor"]
+    _set_new_trial(subscription, params, now)
+
+
+def _set_new_trial(subscription: StripeObject, params: dict[str, Any], now: int) -> None:
     if "trial_period_days" in params:
         if params["trial_period_days"] < 1:
             raise invalid("`trial_period_days` must be at least 1.", "trial_period_days")

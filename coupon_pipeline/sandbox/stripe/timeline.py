@@ -26,9 +26,7 @@ def new_timeline(
     if len(given) > MOST_PHASES:
         raise _too_many(len(given))
     if "start_date" in given[0] and _moment(given[0]["start_date"], start) != start:
-        raise invalid(
-            "The first phase starts when the schedule does.", "phases[0][start_date]"
-        )
+        raise invalid("The first phase starts when the schedule does.", "phases[0][start_date]")
     return _phases(account, schedule, given, start, [], 0)
 
 
@@ -143,9 +141,7 @@ def _one_period(account: Account, params: dict[str, Any], start: int) -> int:
     return after(start, recurring["interval"], recurring.get("interval_count", 1))
 
 
-def _repeats_of_past(
-    past: list[StripeObject], given: list[dict[str, Any]], now: int
-) -> int:
+def _repeats_of_past(past: list[StripeObject], given: list[dict[str, Any]], now: int) -> int:
     """How many of the given phases are past ones, which may not be changed any more."""
     known = {(phase["start_date"], phase["end_date"]) for phase in past}
     count = 0
@@ -161,9 +157,7 @@ def _repeats_of_past(
     return count
 
 
-def _first_start(
-    params: dict[str, Any], past: list[StripeObject], now: int, position: int
-) -> int:
+def _first_start(params: dict[str, Any], past: list[StripeObject], now: int, position: int) -> int:
     if "start_date" in params:
         return _moment(params["start_date"], now)
     if past and position:

@@ -58,7 +58,7 @@ def test_activation_copies_the_coupons_onto_the_order_and_its_items(sf: Salesfor
     assert on_order[ns("Percent_Off__c")] == 10.0
 
 
-def test_the_copy_has_the_users_currency_not_the_coupons(org: Served, sf: Salesforce) -> None:
+def test_the_copy_has_the_users_currency_not_the_coupons(sf: Salesforce) -> None:
     """The trigger copies no CurrencyIsoCode, so an amount read with it would be wrong."""
     deal = a_deal(sf)
     quote = created(
@@ -86,8 +86,6 @@ def test_the_copy_has_the_users_currency_not_the_coupons(org: Served, sf: Salesf
     )
 
     of(sf, "Order").update(order, {"Status": "Activated"})
-    org.switches.salesforce_copied_currency = "coupons"
-    of(sf, "Order").update(deal.order, {"Status": "Activated"})
 
     copy = next(row for row in order_coupons(sf) if row[ns("Order__c")] == order)
     assert copy["CurrencyIsoCode"] == "USD"
@@ -116,7 +114,7 @@ def test_a_late_trigger_writes_when_its_time_has_come(org: Served, sf: Salesforc
     of(sf, "Order").update(deal.order, {"Status": "Activated"})
     assert order_coupons(sf) == []
 
-    org.clock.advance(timedelta(minutes=5))
+    org.clock.advance(timedelta(minutes=1))
 
     rows = order_coupons(sf)
     assert {row["CreatedDate"] for row in rows} == {"2026-09-01T10:01:00.000+0000"}
@@ -243,3 +241,61 @@ def test_the_item_coupon_goes_to_the_last_item_of_the_line_on_any_order(
     of(sf, "Order").update(deal.order, {"Status": "Activated"})
 
     assert {row[ns("Order_Item__c")] for row in order_coupons(sf)} == {None, item}
+
+
+def test_only_the_step_from_draft_to_activated_runs_the_trigger(
+    org: Served, sf: Salesforce
+) -> None:
+    """A later change of the activated order does not make up for what was missed."""
+    deal = a_deal(sf)
+    org.service.trigger.modes[deal.order] = "absent"
+    of(sf, "Order").update(deal.order, {"Status": "Activated"})
+    del org.service.trigger.modes[deal.order]
+
+    of(sf, "Order").update(deal.order, {"Status": "Activated", "Description": "again"})
+    assert order_coupons(sf) == []
+
+    of(sf, "Order").update(deal.order, {"Status": "Draft"})
+    assert of(sf, "Order").get(deal.order)["ActivatedDate"] is None
+    of(sf, "Order").update(deal.order, {"Status": "Activated"})
+    assert len(order_coupons(sf)) == 2
+
+
+def test_all_terms_are_copied_and_the_stripe_id_is_not(sf: Salesforce) -> None:
+    """The copy is what was signed; which Stripe coupon it becomes is decided later."""
+    deal = a_deal(sf)
+    terms = {
+        ns("Name__c"): "Three months",
+        ns("Percent_Off__c"): 12.5,
+        ns("Amount_Off__c"): None,
+        ns("Duration__c"): "repeating",
+        ns("Duration_In_Months__c"): 3.0,
+        ns("Max_Redemptions__c"): 7.0,
+    }
+    coupon = of(sf, ns("Quote_Stripe_Coupon__c"))
+    coupon.update(deal.order_coupon_source, terms | {ns("Stripe_ID__c"): "co_1"})
+
+    of(sf, "Order").update(deal.order, {"Status": "Activated"})
+
+    columns = ", ".join([*terms, ns("Stripe_ID__c")])
+    soql = f"SELECT {columns} FROM {ns('Order_Stripe_Coupon__c')} WHERE {ns('Order__c')} != null"
+    [copy] = sf.query(soql)["records"]
+    assert {name: copy[name] for name in terms} == terms
+    assert copy[ns("Stripe_ID__c")] is None
+
+
+def test_an_edited_item_keeps_its_place_among_the_items_of_its_line(sf: Salesforce) -> None:
+    """Last means made last, not changed last."""
+    deal = a_deal(sf)
+    body = {"AccountId": deal.account, "EffectiveDate": "2026-09-01", "Status": "Draft"}
+    later = created(of(sf, "Order").create(body))
+    entry = of(sf, "OrderItem").get(deal.items[0])["PricebookEntryId"]
+    body = {"OrderId": later, "PricebookEntryId": entry, "SBQQ__QuoteLine__c": deal.lines[0]}
+    last = created(of(sf, "OrderItem").create(body | {"Quantity": 1}))
+    soql = f"SELECT Id FROM OrderItem WHERE SBQQ__QuoteLine__c = '{deal.lines[0]}'"
+    assert sf.query(soql)["totalSize"] == 2
+
+    of(sf, "OrderItem").update(deal.items[0], {"Description": "edited"})
+    of(sf, "Order").update(deal.order, {"Status": "Activated"})
+
+    assert {row[ns("Order_Item__c")] for row in order_coupons(sf)} == {None, last}

@@ -69,6 +69,7 @@ def test_an_associations_currencies_must_agree_for_amounts(org: Served, sf: Sale
     euros = a_coupon(sf, **amount, CurrencyIsoCode="EUR")
     dollars = a_coupon(sf, **amount, CurrencyIsoCode="USD")
     percent = a_coupon(sf, CurrencyIsoCode="USD")
+    negative = a_coupon(sf, **amount | {ns("Amount_Off__c"): -5}, CurrencyIsoCode="USD")
     association = of(sf, ns("Quote_Stripe_Coupon_Association__c"))
 
     def body(coupon: str, **more: str) -> dict[str, str]:
@@ -76,6 +77,7 @@ def test_an_associations_currencies_must_agree_for_amounts(org: Served, sf: Sale
 
     made = created(association.create(body(euros)))
     created(association.create(body(percent)))
+    created(association.create(body(negative)))
     for wrong in (body(dollars), body(euros, CurrencyIsoCode="USD")):
         with pytest.raises(SalesforceMalformedRequest) as mismatch:
             association.create(wrong)

@@ -76,6 +76,8 @@ def accounts(org: Served) -> list[str]:
             ["Alpha", "O'Brien \\ Söhne", "beta"],
         ),
         ("WHERE NumberOfEmployees = 7", ["beta"]),
+        ("WHERE Type != 'Prospect' AND Name LIKE '%e%a'", ["beta", "Zeta"]),
+        ("WHERE AnnualRevenue != 100 AND Name LIKE '%eta'", ["beta", "Zeta"]),
     ],
 )
 def test_a_condition_finds_what_it_says(
@@ -203,6 +205,18 @@ def test_a_forgotten_locator_is_refused(org: Served, sf: Salesforce) -> None:
 
     with pytest.raises(SalesforceMalformedRequest) as refused:
         sf.query_more(first["nextRecordsUrl"], identifier_is_url=True)
+
+    assert code_of(refused.value) == "INVALID_QUERY_LOCATOR"
+
+
+def test_a_locator_is_of_use_to_its_own_user_only(org: Served, sf: Salesforce) -> None:
+    """Two users with different rights must not share pages."""
+    org.service.insert("Account", ({"Name": f"A{index}"} for index in range(2_500)))
+    first = sf.query("SELECT Id FROM Account")
+    other = org.client(org.service.coupon_user_token)
+
+    with pytest.raises(SalesforceMalformedRequest) as refused:
+        other.query_more(first["nextRecordsUrl"], identifier_is_url=True)
 
     assert code_of(refused.value) == "INVALID_QUERY_LOCATOR"
 

@@ -11,6 +11,7 @@ from coupon_pipeline.sandbox.journal import Journal
 from coupon_pipeline.sandbox.salesforce import SalesforceService
 from coupon_pipeline.sandbox.salesforce.errors import SalesforceError
 from coupon_pipeline.sandbox.switches import Switches
+from tests.sandbox.salesforce.orgs import Served
 
 START = datetime(2026, 9, 1, 10, 0, 0, tzinfo=UTC)
 
@@ -127,3 +128,20 @@ def test_faults_look_as_the_service_makes_them(kind: str, status: int, code: str
 
     assert response.status_code == status
     assert code in bytes(response.body).decode()
+
+
+def test_a_mistake_of_the_sandbox_is_told_as_such(
+    org: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller gets a list of errors, not a broken connection."""
+
+    def broken(*_arguments: object) -> None:
+        raise ValueError("oops")
+
+    monkeypatch.setattr(org.service.org.queries, "more", broken)
+
+    answer = org.ask("GET", "/services/data/v59.0/query/01g-0")
+
+    assert answer.status_code == 500
+    assert answer.json()[0]["errorCode"] == "UNKNOWN_EXCEPTION"
+    assert "oops" in answer.json()[0]["message"]

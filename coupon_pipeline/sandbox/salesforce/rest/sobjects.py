@@ -3,7 +3,7 @@
 https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/resources_list.htm
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from coupon_pipeline.sandbox.salesforce.describe import describe, global_describe, summary
 from coupon_pipeline.sandbox.salesforce.errors import SalesforceError, deleted, not_found
@@ -64,6 +64,7 @@ def _object(caller: Caller, request: Request, object_type: ObjectType) -> Reply:
     if request.method == "GET":
         shown = summary(object_type, caller.user.access, caller.version)
         return json_reply({"objectDescribe": shown, "recentItems": []})
+    _check_no_id(request.object_body())
     change = Change("create", object_type, body=request.object_body())
     record_id = caller.org.writer.apply_or_raise(caller.user, change)
     return _created(caller, object_type, record_id)
@@ -86,9 +87,18 @@ def _record(caller: Caller, request: Request, object_type: ObjectType, given: st
         return Reply(body=_read(caller, object_type, record_id, request.parameters.get("fields")))
     kind = "update" if request.method == "PATCH" else "delete"
     body = request.object_body() if kind == "update" else {}
+    _check_no_id(body)
     change = Change("update" if kind == "update" else "delete", object_type, record_id, body)
     caller.org.writer.apply_or_raise(caller.user, change)
     return no_content()
+
+
+def _check_no_id(body: Mapping[str, object]) -> None:
+    """The address names the record, the body never does."""
+    if any(name.lower() == "id" for name in body):
+        raise SalesforceError(
+            "INVALID_FIELD", "The Id field should not be specified in the sobject data."
+        )
 
 
 def _read(caller: Caller, object_type: ObjectType, record_id: str, fields: str | None) -> str:
@@ -152,10 +162,7 @@ def _upserted(
     body: dict[str, object],
     found: list[Row],
 ) -> Reply:
-    if any(name.lower() == "id" for name in body):
-        raise SalesforceError(
-            "INVALID_FIELD", "The Id field should not be specified in the sobject data."
-        )
+    _check_no_id(body)
     if found:
         record_id = str(found[0]["Id"])
         caller.org.writer.apply_or_raise(

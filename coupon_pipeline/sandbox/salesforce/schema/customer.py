@@ -25,6 +25,8 @@ CUSTOMER_FIELDS: Mapping[str, tuple[FieldSpec, ...]] = {
         moment("Valid_Until__c"),
         text("Stripe_Products__c", 255),
         text("Region__c", 80),
+        text("Promo_Code__c", 40),
+        text("External_Reference__c", 255),
         choice("Channel__c", ("Direct", "Partner", "Marketplace")),
         flag("Is_Partner_Deal__c"),
         money("Budget__c", 18, 2),

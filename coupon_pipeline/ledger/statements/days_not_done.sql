@@ -1,0 +1,22 @@
+-- Days on which something can still be decided: a snapshot without a decision, pending or blocked
+-- and not for good, an open problem, or a discount that a later phase can have now.
+select o.activation_day
+from activated_orders o
+join coupon_snapshots s on s.order_id = o.order_id
+left join coupon_attachments a on a.snapshot_id = s.snapshot_id
+where a.attached_at is null
+  and (a.outcome is null or a.outcome in ('pending', 'blocked'))
+  and (a.code is null or a.code not in (select code from final_codes))
+union
+select p.activation_day
+from problems p
+join activated_orders o on o.order_id = p.order_id
+where p.resolved_at is null
+  and p.effect in ('pending', 'blocked')
+  and p.code not in (select code from final_codes)
+union
+select o.activation_day
+from activated_orders o
+join carry_later c on c.target_id = o.stripe_id
+where c.due_from <= (select max(due_from) from staged)
+order by 1;
