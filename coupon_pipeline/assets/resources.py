@@ -3,13 +3,14 @@
 So Dagster opens without any secret, and a missing setting is a sentence in the run that needs it.
 """
 
+from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 from pydantic import Field
 
 from coupon_pipeline.domain.ids import normalise_id
-from coupon_pipeline.domain.mapping import CouponMapping, parse_mapping
+from coupon_pipeline.domain.mapping import CouponMapping, MappingError, parse_mapping
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.salesforce import Pacing, SalesforceEdge, Timeouts
@@ -84,6 +85,32 @@ def read_mapping(settings: Settings) -> CouponMapping:
             "Give the path of a TOML file in UTF-8, or unset it for the one-to-one mapping.",
         ) from error
     return parse_mapping(text, metadata_prefix=settings.coupon_pipeline_metadata_prefix)
+
+
+@dataclass(frozen=True, slots=True)
+class MappingRead:
+    """The mapping when the graph was loaded, or why there is none."""
+
+    version: str
+    """The mapping's hash; another word where the file cannot be used."""
+    fault: str | None = None
+
+    def describe(self, description: str) -> str:
+        """The description of the mapping's asset, with what is wrong at its head."""
+        if self.fault is None:
+            return description
+        return f"**The mapping file cannot be used:** {self.fault}\n\n{description}"
+
+
+def try_mapping(settings: Settings) -> MappingRead:
+    """The mapping for the graph, which must open whatever is in the file.
+
+    A run that needs the mapping fails with the same sentence.
+    """
+    try:
+        return MappingRead(read_mapping(settings).mapping_hash)
+    except (SettingsError, MappingError) as error:
+        return MappingRead("unreadable", str(error))
 
 
 def resource_definitions() -> dict[str, object]:

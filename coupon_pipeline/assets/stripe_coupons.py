@@ -31,6 +31,7 @@ from coupon_pipeline.domain.reuse import (
 )
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.terms import parameters
+from coupon_pipeline.domain.superseded import superseded
 from coupon_pipeline.domain.wanted import CouponRequest, WantedCoupon, wanted_coupons
 from coupon_pipeline.ledger import Identity, Ledger, Transaction, decisions, source
 from coupon_pipeline.ledger.decisions import CouponDecision, RecordedCoupon
@@ -109,7 +110,7 @@ def pin_account(ledger: Ledger, stripe: StripeEdge) -> None:
     A restricted key may not be allowed to ask; the mode is pinned all the same.
     """
     try:
-        account_id = stripe.retrieve_account().account_id
+        account_id = stripe.account.account_id
     except StripeRefused:
         return
     ledger.pin(Identity(stripe_account=account_id))
@@ -286,7 +287,7 @@ class _Making:
                 decision=self._decision(action, number),
                 coupon_id=None if action.blocked else action.coupon_id,
                 code=action.blocked.code if action.blocked else None,
-                reason=action.reason,
+                reason=self._reason(action, number),
                 differences=tuple(
                     f"{near.coupon_id}: {difference}"
                     for near in action.near_matches
@@ -352,6 +353,12 @@ class _Making:
         if action.decision == "update" or (number and action.decision in {"create", "adopt"}):
             return "reuse"
         return action.decision
+
+    def _reason(self, action: CouponAction, number: int) -> str:
+        if number and action.decision in {"create", "adopt"}:
+            first = self._wanted[action.key].first_order_id
+            return f"Order {first} has the same coupon with the same terms."
+        return action.reason
 
     def _recorded(self, action: CouponAction) -> RecordedCoupon:
         earlier = next((k for k in self._situation.known if k.key == action.key), None)

@@ -37,7 +37,7 @@ def demo(*, orders: int, seed: int) -> int:
 
     Accounts of yours that are set are not used and not touched.
     """
-    console = Console(soft_wrap=True)
+    console = Console()
     SANDBOX_FOLDER.mkdir(exist_ok=True)
     forget(STATE_FILE)
     with (
@@ -47,9 +47,8 @@ def demo(*, orders: int, seed: int) -> int:
     ):
         settings = load_settings()
         console.print(
-            f"A company with {orders} activated orders is in a local Salesforce at\n"
-            f"{served.addresses.salesforce_url} and a local Stripe at\n"
-            f"{served.addresses.stripe_url}."
+            f"A company with {orders} activated orders is in a local Salesforce at "
+            f"{served.addresses.salesforce_url} and a local Stripe at {served.addresses.stripe_url}"
         )
         selection = select(settings, None, None, ())
         assert selection is not None, "the company has orders"

@@ -42,4 +42,4 @@ def show_story(story: Story) -> None:
             branch.add(Text(line))
     if not story.chapters:
         tree.add(Text("No coupon is associated with this order."))
-    Console(soft_wrap=True).print(tree)
+    Console().print(tree)

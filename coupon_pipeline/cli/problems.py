@@ -22,7 +22,7 @@ def problems(*, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"problems": [problem.as_json() for problem in found]}))
     elif found:
-        show_problems(Console(soft_wrap=True), found)
+        show_problems(Console(), found, most=None)
     else:
         click.echo("Nothing needs attention.")
     return SOME_BLOCKED if any(p.effect == "blocked" for p in found) else DONE

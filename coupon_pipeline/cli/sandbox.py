@@ -122,7 +122,7 @@ def _announce(served: "Sandbox", *, as_json: bool) -> None:
     console.print(_panel(served))
     console.print("To work on it, paste into another terminal:\n")
     for name, value in served.addresses.environment().items():
-        console.print(f"export {name}={value!r}" if value else f"export {name}=", highlight=False)
+        console.print(f"export {name}='{value}'", highlight=False, markup=False)
     console.print("\nCtrl-C stops it.")
 
 

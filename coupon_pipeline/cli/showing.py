@@ -1,9 +1,11 @@
 """What people read on a terminal. Text from Salesforce and Stripe is data, never markup."""
 
 import json
+from collections.abc import Sequence
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +15,7 @@ from coupon_pipeline.cli.running import Planned
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.problems import NotedProblem
 
+_SHOWN_PER_CODE = 2
 _EFFECTS = {
     "blocked": "bold red",
     "pending": "yellow",
@@ -33,7 +36,7 @@ def nothing_activated(*, as_json: bool) -> int:
 
 def show_report(report: RunReport, selection: Selection, *, with_problems: bool = True) -> None:
     """What a sync did."""
-    console = Console(soft_wrap=True)
+    console = Console()
     console.print(
         Text(
             f"{report.orders} orders activated {_days(selection)}, "
@@ -47,7 +50,7 @@ def show_report(report: RunReport, selection: Selection, *, with_problems: bool 
         show_problems(console, report.problems)
     console.print(
         Text(
-            f"Calls: {report.calls.salesforce} to Salesforce, {report.calls.stripe_reads} reads "
+            f"\nCalls: {report.calls.salesforce} to Salesforce, {report.calls.stripe_reads} reads "
             f"and {report.calls.stripe_writes} writes to Stripe. Run {report.run_id}",
             style="dim",
         )
@@ -56,7 +59,7 @@ def show_report(report: RunReport, selection: Selection, *, with_problems: bool 
 
 def show_plan(planned: Planned, selection: Selection) -> None:
     """What a sync would do."""
-    console = Console(soft_wrap=True)
+    console = Console()
     console.print(
         Text(f"{planned.report.orders} orders activated {_days(selection)}. A sync would:")
     )
@@ -71,22 +74,26 @@ def show_plan(planned: Planned, selection: Selection) -> None:
     show_problems(console, planned.report.problems)
 
 
-def show_problems(console: Console, problems: tuple[NotedProblem, ...]) -> None:
-    """Problems with what to do, the blocked ones first."""
-    if not problems:
-        return
-    table = Table(title="Needs attention", title_justify="left", show_lines=True)
-    for column in ("code", "order", "what", "fix"):
-        table.add_column(column, overflow="fold")
+def show_problems(
+    console: Console, problems: Sequence[NotedProblem], most: int | None = _SHOWN_PER_CODE
+) -> None:
+    """Problems by code, what blocks first; at most `most` of a code, or all."""
     ranks = list(_EFFECTS)
-    for problem in sorted(problems, key=lambda p: ranks.index(p.effect)):
-        table.add_row(
-            Text(f"{problem.code}\n{problem.effect}", style=_EFFECTS[problem.effect]),
-            Text(problem.order_id or ""),
-            Text(problem.message),
-            Text(problem.fix),
-        )
-    console.print(table)
+    by_code: dict[tuple[int, str], list[NotedProblem]] = {}
+    for problem in problems:
+        by_code.setdefault((ranks.index(problem.effect), problem.code), []).append(problem)
+    for (rank, code), found in sorted(by_code.items()):
+        effect = ranks[rank]
+        title = Text(f"\n{effect.replace('_', ' ')}  ", style=_EFFECTS[effect])
+        title.append(code, style="bold")
+        title.append(f"  ({len(found)})" if len(found) > 1 else "", style="dim")
+        console.print(title)
+        for problem in found[:most]:
+            console.print(Padding(Text(problem.message), (0, 0, 0, 2)))
+            console.print(Padding(Text(problem.fix, style="dim"), (0, 0, 0, 4)))
+        if most is not None and len(found) > most:
+            rest = f"... and {len(found) - most} more; coupon-pipeline problems lists them all"
+            console.print(Padding(Text(rest, style="dim"), (0, 0, 0, 2)))
 
 
 _SIGNS = {

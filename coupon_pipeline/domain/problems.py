@@ -536,6 +536,14 @@ _ATTACHMENTS = (
         "names {target_id}, where it is not granted a second time.",
         "If the customer is owed it on {target_id} too, add the coupon there in Stripe by hand.",
     ),
+    ProblemKind(
+        "attachment.superseded",
+        Effect.REPORTED,
+        "The discount of {coupon} for {place} was granted from Stripe coupon {granted_id} before "
+        "the mapping changed, and stays: {differences}.",
+        "Nothing, if what was granted is right. Otherwise replace the discount in Stripe by hand; "
+        "the next invoice shows which one counts.",
+    ),
 )
 
 _ACCESS = (

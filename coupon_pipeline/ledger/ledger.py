@@ -11,6 +11,7 @@ from typing import cast
 
 import duckdb
 
+from coupon_pipeline.ledger import crash_points
 from coupon_pipeline.ledger.connection import LedgerError, file_lock, open_database
 from coupon_pipeline.ledger.transaction import Transaction
 
@@ -54,7 +55,9 @@ class Ledger:
                 self.path.chmod(0o600)
             _check_version(connection, self.path)
             yield Transaction(connection)
+            crash_points.reach("before_commit")
             connection.execute("COMMIT")
+            crash_points.reach("after_commit")
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:

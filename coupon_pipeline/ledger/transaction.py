@@ -9,6 +9,9 @@ import pandas as pd
 
 from coupon_pipeline.ledger.rows import Cell, text_of
 
+_FEW_ROWS = 20
+"""So many are handed over as values: making a frame of them takes longer than inserting it."""
+
 
 class Transaction:
     """All or nothing, and short: never held while a request is on its way."""
@@ -29,18 +32,23 @@ class Transaction:
             How many rows were staged.
         """
         listed = ", ".join(columns)
-        frame = pd.DataFrame.from_records(
-            [tuple(text_of(cell) for cell in row) for row in rows], columns=list(columns)
-        ).astype(object)
+        texts = [tuple(text_of(cell) for cell in row) for row in rows]
         self._connection.execute(f"drop table if exists {name}")
         self._connection.execute(
             f"create temporary table {name} as select {listed} from {table} limit 0"  # noqa: S608
         )
-        if len(frame):
+        if 0 < len(texts) <= _FEW_ROWS:
+            places = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * len(texts))
+            self._connection.execute(
+                f"insert into {name} values {places}",  # noqa: S608
+                [text for row in texts for text in row],
+            )
+        elif texts:
+            frame = pd.DataFrame.from_records(texts, columns=list(columns)).astype(object)
             self._connection.register("frame", frame)
             self._connection.execute(f"insert into {name} select {listed} from frame")  # noqa: S608
             self._connection.unregister("frame")
-        return len(frame)
+        return len(texts)
 
     def upsert(
         self, table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Cell]]

@@ -15,6 +15,7 @@ from coupon_pipeline.sandbox.calls import ServiceName
 from coupon_pipeline.sandbox.company import sync_orders
 from coupon_pipeline.sandbox.faults import ANSWER_KINDS, TRANSPORT_KINDS, FaultPlan, FaultRule
 from coupon_pipeline.sandbox.journal import JsonValue
+from coupon_pipeline.sandbox.stripe.errors import StripeError
 from coupon_pipeline.sandbox.switches import SWITCHES, positions, turn
 
 if TYPE_CHECKING:  # the sandbox serves this module
@@ -37,6 +38,8 @@ def control_app(sandbox: "Sandbox") -> ASGIApp:
             Route("/_sandbox/switches", _switches(sandbox), methods=["GET", "PATCH"]),
             Route("/_sandbox/calls", _calls(sandbox), methods=["GET", "DELETE"]),
             Route("/_sandbox/hidden_fields", _hidden(sandbox), methods=["GET", "POST", "DELETE"]),
+            Route("/_sandbox/restricted_keys", _restricted_keys(sandbox), methods=["POST"]),
+            Route("/_sandbox/customer_discount", _customer_discount(sandbox), methods=["POST"]),
             Route("/_sandbox/order_sync", _order_sync(sandbox), methods=["POST"]),
         ],
         exception_handlers={ValueError: _refused},
@@ -159,6 +162,30 @@ def _hidden(sandbox: "Sandbox") -> Endpoint:
         )
 
     return hidden
+
+
+def _restricted_keys(sandbox: "Sandbox") -> Endpoint:
+    async def restricted_keys(request: Request) -> Response:
+        body = await _body(request, {"permissions"})
+        permissions = body.get("permissions")
+        if not isinstance(permissions, list):
+            raise BadControlError('Send {"permissions": ["rak_coupon_read", ...]}.')
+        key = sandbox.stripe.restricted_key(*(str(one) for one in permissions))
+        return JSONResponse({"api_key": key})
+
+    return restricted_keys
+
+
+def _customer_discount(sandbox: "Sandbox") -> Endpoint:
+    async def customer_discount(request: Request) -> Response:
+        body = await _body(request, {"customer", "coupon"})
+        try:
+            sandbox.stripe.set_customer_discount(str(body["customer"]), str(body["coupon"]))
+        except (KeyError, StripeError) as error:
+            raise BadControlError(f"customer and coupon are ids that exist: {error}.") from error
+        return JSONResponse(body)
+
+    return customer_discount
 
 
 def _order_sync(sandbox: "Sandbox") -> Endpoint:

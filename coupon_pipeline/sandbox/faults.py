@@ -1,6 +1,7 @@
 """What goes wrong on request: which request, and how. The same seed, the same faults."""
 
 import asyncio
+import queue
 import random
 import re
 from collections.abc import Callable
@@ -18,6 +19,8 @@ TRANSPORT_KINDS: Final = {
     "slow": "the work is done, then the answer waits for the rule's milliseconds",
     "truncated": "the work is done and half of the answer's body arrives",
     "error_after": "the work is done, then the answer is the service's 500",
+    "hold_before": "nothing is done and no answer comes until the client goes away",
+    "hold_after": "the work is done and no answer comes until the client goes away",
 }
 ANSWER_KINDS: Final[dict[ServiceName, dict[str, str]]] = {
     "stripe": {
@@ -101,6 +104,10 @@ class FaultPlan:
 
     seed: int = 7
     latency: dict[ServiceName, int] = field(default_factory=dict)
+    on_strike: Callable[[FaultRule], None] | None = None
+    """Told of each fault before it does anything."""
+    held: "queue.SimpleQueue[FaultRule]" = field(default_factory=queue.SimpleQueue)
+    """Rules whose request is being held now: whoever waits for one can kill its client."""
     _armed: dict[int, _Armed] = field(default_factory=dict)
     _last: int = 0
 
@@ -162,6 +169,8 @@ class FaultMiddleware:
             return
         if CALL_STATE in scope:
             scope[CALL_STATE].fault = rule.kind
+        if self._plan.on_strike is not None:
+            self._plan.on_strike(rule)
         if rule.kind in TRANSPORT_KINDS:
             await self._disturb(rule, scope, receive, send)
         else:
@@ -171,6 +180,10 @@ class FaultMiddleware:
         if rule.kind == "cut_before":
             await _cut(scope, receive)
             return
+        if rule.kind == "hold_before":
+            self._plan.held.put(rule)
+            await _disconnected(receive)
+            return
         answer: list[Message] = []
 
         async def hold(message: Message) -> None:
@@ -179,6 +192,9 @@ class FaultMiddleware:
         await self._app(scope, receive, hold)
         if rule.kind == "cut_after":
             await _cut(scope, receive)
+        elif rule.kind == "hold_after":
+            self._plan.held.put(rule)
+            await _disconnected(receive)
         elif rule.kind == "error_after":
             await self._fault_response("server_error")(scope, receive, send)
         elif rule.kind == "truncated":

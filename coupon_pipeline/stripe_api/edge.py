@@ -1,7 +1,7 @@
 """Everything that the pipeline does at Stripe, as one resource."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from itertools import chain
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
@@ -86,8 +86,9 @@ class StripeEdge(StripeConnection):
         """Schedules that fit Stripe's filters."""
         return list_all(self.send, SCHEDULES, params)
 
-    def retrieve_account(self) -> Account:
-        """Who we are in Stripe."""
+    @cached_property
+    def account(self) -> Account:
+        """Who we are in Stripe, asked once."""
         return account.retrieve_account(self.send)
 
     def preview_invoice(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from coupon_pipeline.sandbox.clock import Clock
-from coupon_pipeline.sandbox.company.deals import plan_deals
+from coupon_pipeline.sandbox.company.deals import STORY_ORDERS, plan_deals
 from coupon_pipeline.sandbox.company.tables import company_tables
 from coupon_pipeline.sandbox.serving import Sandbox
 
@@ -209,4 +209,39 @@ def test_an_org_with_one_currency_has_a_company_too() -> None:
     assert len(made.salesforce.all("Order")) == 50
     assert all("CurrencyIsoCode" not in row for row in made.salesforce.all("Order"))
     assert {one["currency"] for one in made.stripe.all("subscription")} == {"usd"}
+    made.stop()
+
+
+@pytest.mark.slow
+def test_the_earlier_orders_of_a_large_company_are_whole_too() -> None:
+    """They are written as they ended, without their story; nobody should be able to tell."""
+    made = company(STORY_ORDERS + 60)
+    earlier = made.salesforce.all("Order")[:60]
+
+    for order in earlier:
+        subscription = made.stripe.shown("subscription", str(order["Stripe_ID__c"]))
+        assert subscription is not None
+        assert subscription["metadata"]["salesforce_order_id"] == order["Id"]
+        assert made.stripe.get("customer", subscription["customer"]) is not None
+        items = made.salesforce.where("OrderItem", "OrderId", str(order["Id"]))
+        assert [item["Stripe_ID__c"] for item in items] == [
+            one["id"] for one in subscription["items"]["data"]
+        ]
+        start, end = (
+            subscription["items"]["data"][0][f"current_period_{side}"] for side in ("start", "end")
+        )
+        assert start <= PRESENT.timestamp() < end
+        assert made.stripe.preview_invoice(subscription["id"]) is not None
+    quotes = {order["SBQQ__Quote__c"] for order in earlier}
+    associations = [
+        row
+        for row in made.salesforce.all("Quote_Stripe_Coupon_Association__c")
+        if row["Quote__c"] in quotes
+    ]
+    ids = {order["Id"] for order in earlier}
+    copies = [
+        row for row in made.salesforce.all("Order_Stripe_Coupon__c") if row.get("Order__c") in ids
+    ]
+    assert len(copies) == len(associations) > 20
+    assert all(str(row["LastModifiedDate"]) > str(row["ActivatedDate"]) for row in earlier)
     made.stop()

@@ -96,3 +96,61 @@ def test_the_order_sync_gives_waiting_orders_their_subscription(company_sandbox:
     assert answer == {"orders": 2}
     assert again == {"orders": 0}
     assert len(company_sandbox.stripe.all("subscription")) == before + 2
+
+
+def test_a_field_is_hidden_and_shown_again(sandbox: Sandbox) -> None:
+    """A missing permission set is the commonest fault of a new installation."""
+    field = {"object": "Order", "field": "Stripe_ID__c"}
+
+    def query() -> requests.Response:
+        return requests.get(
+            f"{sandbox.addresses.salesforce_url}/services/data/v64.0/query",
+            params={"q": "SELECT stripeConnector__Stripe_ID__c FROM Order"},
+            headers={"Authorization": f"Bearer {sandbox.addresses.salesforce_access_token}"},
+            timeout=5,
+        )
+
+    hidden = requests.post(control(sandbox, "hidden_fields"), json=field, timeout=5).json()
+    refused = query()
+    shown = requests.delete(control(sandbox, "hidden_fields"), timeout=5).json()
+
+    assert hidden == {"objects": [], "fields": ["Order.Stripe_ID__c"]}
+    assert refused.json()[0]["errorCode"] == "INVALID_FIELD"
+    assert shown == {"objects": [], "fields": []}
+    assert query().status_code == 200
+
+
+def test_a_restricted_key_is_made_and_is_restricted(sandbox: Sandbox) -> None:
+    """What a key may not do shows only with a key that may not do it."""
+    made = requests.post(
+        control(sandbox, "restricted_keys"), json={"permissions": ["rak_coupon_read"]}, timeout=5
+    ).json()
+
+    statuses = [
+        requests.get(
+            f"{sandbox.addresses.stripe_url}/v1/{path}", auth=(made["api_key"], ""), timeout=5
+        ).status_code
+        for path in ("coupons", "customers")
+    ]
+
+    assert made["api_key"].startswith("rk_test_")
+    assert statuses == [200, 403]
+
+
+def test_a_customer_gets_a_discount_as_in_the_dashboard(sandbox: Sandbox) -> None:
+    """The current API cannot give one, but there are many from before."""
+    customer = sandbox.run_on_loop(lambda: sandbox.stripe.create("customer", {"name": "A"}))
+    coupon = {"id": "TEN", "percent_off": "10", "duration": "forever"}
+    sandbox.run_on_loop(lambda: sandbox.stripe.create("coupon", coupon))
+    body = {"customer": customer["id"], "coupon": "TEN"}
+
+    given = requests.post(control(sandbox, "customer_discount"), json=body, timeout=5)
+    unknown = requests.post(
+        control(sandbox, "customer_discount"), json=body | {"coupon": "NONE"}, timeout=5
+    )
+
+    assert given.status_code == 200
+    assert unknown.status_code == 400
+    shown = sandbox.stripe.shown("customer", customer["id"])
+    assert shown is not None
+    assert shown["discount"]["source"]["coupon"] == "TEN"

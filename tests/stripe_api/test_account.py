@@ -9,7 +9,7 @@ from tests.stripe_api.accounts import StripeAccount
 
 def test_the_account_says_who_it_is(account: StripeAccount, edge: StripeEdge) -> None:
     """The ledger belongs to one account and must notice another."""
-    assert edge.retrieve_account().account_id == account.sandbox.stripe.account_id
+    assert edge.account.account_id == account.sandbox.stripe.account_id
 
 
 def test_a_full_key_may_do_everything(edge: StripeEdge) -> None:

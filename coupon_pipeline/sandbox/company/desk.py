@@ -41,7 +41,7 @@ class Desk:
     def insert(self, object_name: str, records: Iterable[tuple[datetime, Record]]) -> list[str]:
         """Put records with the time of their making; returns the ids."""
         return self.salesforce.insert(
-            object_name, (record | _stamps(moment) for moment, record in records)
+            object_name, (_stamps(moment) | record for moment, record in records)
         )
 
 
@@ -60,7 +60,7 @@ def terms(coupon: CouponRow, *, edited: bool) -> Record:
 
 def stamp(moment: datetime) -> str:
     """A time as Salesforce writes it."""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.000+0000"
+    return f"{moment.isoformat(timespec='seconds')[:-6]}.000+0000"
 
 
 def _stamps(moment: datetime) -> Record:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from coupon_pipeline.sandbox.company.catalogue import Catalogue
 from coupon_pipeline.sandbox.company.deals import DAYS, STORY_ORDERS, plan_deals
 from coupon_pipeline.sandbox.company.desk import COUPON, ORDER_COUPON, QUOTE_ASSOCIATION, Desk
-from coupon_pipeline.sandbox.company.order_sync import SYNC_DELAY, OrderSync, create_prices
-from coupon_pipeline.sandbox.company.org import Org, WrittenDeal
+from coupon_pipeline.sandbox.company.order_sync import OrderSync, create_prices
+from coupon_pipeline.sandbox.company.org import SYNC_DELAY, Org, WrittenDeal
 from coupon_pipeline.sandbox.company.settled import Pattern, settle
 from coupon_pipeline.sandbox.company.tables import Afterwards, company_tables
 
@@ -41,7 +41,8 @@ def fill(sandbox: "Sandbox", orders: int, seed: int) -> None:
     deals = plan_deals(tables, orders, seed, present, multi_currency=sandbox.multi_currency)
     desk = Desk(sandbox.salesforce, tables, sandbox.multi_currency)
     catalogue = Catalogue(desk, present - timedelta(days=DAYS) - BEFORE_THE_FIRST_QUOTE)
-    with _garbage_collected_later(), sandbox.clock.writing_history() as stand_at:
+    large = orders > STORY_ORDERS
+    with _without_collection(large=large), sandbox.clock.writing_history() as stand_at:
         stand_at(catalogue.since)
         catalogue.write(create_prices(sandbox, tables))
         org = Org(desk, catalogue)
@@ -75,13 +76,18 @@ def _pattern(sandbox: "Sandbox", synced: WrittenDeal) -> Pattern:
 
 
 @contextmanager
-def _garbage_collected_later() -> Iterator[None]:
-    """Not now: a million objects that are there to stay would be looked through again and again."""
+def _without_collection(*, large: bool) -> Iterator[None]:
+    """A large company is millions of objects that stay: not worth looking through for garbage.
+
+    Neither while it is made nor, for a large one, ever after: a collection takes seconds.
+    """
     was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        if large:
+            gc.freeze()
         if was_on:
             gc.enable()
 

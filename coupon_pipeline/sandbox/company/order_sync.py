@@ -28,8 +28,6 @@ INVOICED: Final[Parameters] = {
     "collection_method": "send_invoice",
     "days_until_due": DAYS_UNTIL_DUE,
 }
-SYNC_DELAY: Final = timedelta(minutes=3)
-"""How long after activation the connector's next poll has done its work."""
 FUTURE_START: Final = timedelta(days=60)
 ONE_TIME_INVOICE: Final = "invoice"
 ELSEWHERE: Final = "elsewhere"

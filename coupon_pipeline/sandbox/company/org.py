@@ -20,6 +20,8 @@ from coupon_pipeline.sandbox.company.desk import (
 from coupon_pipeline.sandbox.company.tables import CouponRow
 
 TERM_MONTHS: Final = 12
+SYNC_DELAY: Final = timedelta(minutes=3)
+"""How long after activation the connector's next poll has done its work."""
 
 
 @dataclass
@@ -190,6 +192,9 @@ class Org:
             "EffectiveDate": f"{deal.activated_at:%Y-%m-%d}",
             **self._state(deal),
             "Type": "New",
+            "TotalAmount": sum(
+                self._price(deal, index) * line.quantity for index, line in enumerate(deal.lines)
+            ),
             "SBQQ__Quote__c": quote,
             "OwnerId": self.catalogue.users[deal.sales_person],
             **self.desk.currency(deal.currency),
@@ -198,7 +203,10 @@ class Org:
     def _state(self, deal: Deal) -> Record:
         if deal.number not in self.settled:
             return {"Status": "Draft", "StatusCode": "Draft"}
+        synced = stamp(deal.activated_at + SYNC_DELAY)
         return {
+            "LastModifiedDate": synced,
+            "SystemModstamp": synced,
             "Status": "Activated",
             "StatusCode": "Activated",
             "ActivatedDate": stamp(deal.activated_at),

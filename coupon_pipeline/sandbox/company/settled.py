@@ -1,7 +1,8 @@
 """Orders of a large company whose story is not told event by event: written as it ended.
 
 They are everyday orders only. Their objects in Stripe are copies of one subscription that the
-service made itself, with the ids, times and prices of each order.
+service made itself, with the ids, times and prices of each order. What is alike in them is the
+same object in memory: the service never changes a stored object in place.
 """
 
 import random
@@ -12,10 +13,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from coupon_pipeline.sandbox.company.deals import Deal
-from coupon_pipeline.sandbox.company.order_sync import SYNC_DELAY, link_metadata
-from coupon_pipeline.sandbox.company.org import Org, StripeIds, WrittenDeal
+from coupon_pipeline.sandbox.company.order_sync import link_metadata
+from coupon_pipeline.sandbox.company.org import SYNC_DELAY, Org, StripeIds, WrittenDeal
 from coupon_pipeline.sandbox.stripe.periods import next_boundary
-from coupon_pipeline.sandbox.stripe.store import copy_json
 
 if TYPE_CHECKING:  # the sandbox fills itself with this module
     from coupon_pipeline.sandbox.serving import Sandbox
@@ -90,7 +90,7 @@ class _Copies:
             if customer.number in known:
                 continue
             known.add(customer.number)
-            yield copy_json(self.pattern.customer) | {
+            yield self.pattern.customer | {
                 "id": self.ids[one.deal.number].customer,
                 "name": customer.name,
                 "created": _synced(one.deal),
@@ -104,7 +104,7 @@ class _Copies:
             start, end = self._period(one.deal)
             ids = self.ids[one.deal.number]
             for line, order_item, item in zip(one.deal.lines, one.item_ids, ids.items, strict=True):
-                yield copy_json(self.pattern.item) | {
+                yield self.pattern.item | {
                     "id": item,
                     "created": _synced(one.deal),
                     "current_period_start": start,
@@ -120,7 +120,7 @@ class _Copies:
         for one in written:
             ids = self.ids[one.deal.number]
             synced = _synced(one.deal)
-            yield copy_json(self.pattern.subscription) | {
+            yield self.pattern.subscription | {
                 "id": ids.subscription,
                 "billing_cycle_anchor": synced,
                 "created": synced,

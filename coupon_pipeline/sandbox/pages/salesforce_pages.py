@@ -198,8 +198,9 @@ class _Site:
             self._where("Order_Stripe_Coupon__c", "Order__c", order["Id"]),
         )
         for item in self._where("OrderItem", "OrderId", order["Id"]):
+            product = self._link(str(item["Product2Id"])).text
             rows += self._coupons_of(
-                self._link(str(item["Id"])),
+                Cell(product, f"/{item['Id']}"),
                 self._where(
                     "Quote_Line_Stripe_Coupon_Association__c",
                     "Quote_Line__c",

@@ -24,7 +24,7 @@ class Descriptions:
     """Sections of a page; one method a kind."""
 
     cells: Cells
-    preview: Callable[[str], StripeObject]
+    preview: Callable[[str], StripeObject | None]
 
     def coupon(self, coupon: StripeObject) -> Iterable[Section]:
         """Terms, and where it was applied."""
@@ -80,8 +80,7 @@ class Descriptions:
             [
                 ("Customer", self.cells.link("customer", subscription["customer"])),
                 ("Currency", Cell(subscription["currency"].upper())),
-                ("Current period from", moment_cell(start)),
-                ("to", moment_cell(end)),
+                ("Current period", Cell(_between(start, end))),
                 ("Schedule", self.cells.link("subscription_schedule", subscription["schedule"])),
                 ("Created", moment_cell(subscription["created"])),
                 ("Canceled", moment_cell(subscription["canceled_at"])),
@@ -95,8 +94,8 @@ class Descriptions:
             ("Product", "Price", "Quantity", "Discounts", "Salesforce order product", "Item"),
             [self._item_row(item) for item in items],
         )
-        if subscription["status"] != "canceled":
-            preview = self.preview(subscription["id"])
+        preview = self.preview(subscription["id"])
+        if preview is not None:
             yield from self._lines("Next invoice", preview)
         invoices = self.cells.account.store.having("invoice", "_subscription", subscription["id"])
         yield self.cells.table("invoice", invoices[::-1], "Invoices so far")

@@ -68,7 +68,8 @@ class Account:
         self.store = Store(journal, name)
         self.store.load(KINDS)
         self.idempotency = IdempotencyStore(journal, name)
-        self._random = random.Random(f"{seed}/{name}/{self.store.count('customer')}")  # noqa: S311 - reproducible ids, no secrets
+        counts = "/".join(str(self.store.count(kind)) for kind in KINDS)
+        self._random = random.Random(f"{seed}/{name}/{counts}")  # noqa: S311 - reproducible ids, no secrets
         self.sibling: Callable[[], Account | None] = lambda: None
         self.pinned: int | None = None
 

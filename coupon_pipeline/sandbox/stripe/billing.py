@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import Final
 
 from coupon_pipeline.sandbox.stripe.account import Account
+from coupon_pipeline.sandbox.stripe.entering import put_in_force
 from coupon_pipeline.sandbox.stripe.errors import StripeError
 from coupon_pipeline.sandbox.stripe.invoicing import Due, make_invoice, pays
 from coupon_pipeline.sandbox.stripe.lifecycle import end_subscription, let_go
 from coupon_pipeline.sandbox.stripe.periods import next_boundary
-from coupon_pipeline.sandbox.stripe.phases import put_in_force
 from coupon_pipeline.sandbox.stripe.store import StripeObject
 from coupon_pipeline.sandbox.stripe.subscription_form import new_subscription
 
@@ -60,7 +60,6 @@ def start_schedule(account: Account, schedule: StripeObject, *, strict: bool) ->
     subscription["billing_cycle_anchor"] = phase["start_date"]
     subscription["trial_end"] = phase["trial_end"]
     subscription["schedule"] = schedule["id"]
-    _apply_defaults(subscription, schedule)
     put_in_force(account, subscription, phase, strict=strict)
     schedule |= {
         "status": "active",
@@ -123,13 +122,6 @@ def end_customer_discount(account: Account, customer_id: str, moment: int) -> No
         account.store.edit("customer", customer_id)["_discount"] = None
 
 
-def _apply_defaults(subscription: StripeObject, schedule: StripeObject) -> None:
-    settings = schedule["default_settings"]
-    invoice_settings = dict(settings["invoice_settings"])
-    subscription["days_until_due"] = invoice_settings.pop("days_until_due", None)
-    subscription["invoice_settings"] |= invoice_settings
-
-
 def _items(account: Account, subscription: StripeObject) -> list[StripeObject]:
     found = (account.store.get("subscription_item", one) for one in subscription["_items"])
     return [item for item in found if item is not None]
@@ -167,9 +159,12 @@ def _next_phase(account: Account, subscription: StripeObject, moment: int) -> No
     if running is None or running["current_phase"]["end_date"] > moment:
         return
     schedule = account.store.edit("subscription_schedule", running["id"])
+    ripe = any(one["current_period_end"] <= moment for one in _items(account, subscription))
     for phase in schedule["phases"]:
         if phase["start_date"] <= moment < phase["end_date"]:
             put_in_force(account, subscription, phase, strict=False)
+            if ripe:
+                _bill_new_items(account, subscription, moment)
             if phase["billing_cycle_anchor"] == "phase_start":
                 _anchor_at(account, subscription, moment)
             schedule["current_phase"] = {
@@ -182,6 +177,13 @@ def _next_phase(account: Account, subscription: StripeObject, moment: int) -> No
         end_subscription(account, subscription, moment)
     else:
         let_go(account, schedule, account.switches.stripe_released_by_end)
+
+
+def _bill_new_items(account: Account, subscription: StripeObject, moment: int) -> None:
+    """Items that come with a phase at the end of a period are on the invoice of that moment."""
+    for item in _items(account, subscription):
+        if item["created"] == moment:
+            account.store.edit("subscription_item", item["id"])["current_period_end"] = moment
 
 
 def _anchor_at(account: Account, subscription: StripeObject, moment: int) -> None:
@@ -207,6 +209,8 @@ def _renew(account: Account, subscription: StripeObject, moment: int) -> None:
     if not ripe or subscription["status"] not in BILLED:
         return
     if subscription["status"] == "trialing":
+        if not _goes_on_after_trial(account, subscription, moment):
+            return
         subscription["status"] = "active"
         subscription["billing_cycle_anchor"] = moment
     due: list[Due] = []
@@ -228,3 +232,21 @@ def _renew(account: Account, subscription: StripeObject, moment: int) -> None:
         subscription["status"] = "past_due" if invoice["status"] == "open" else "active"
         if invoice["status"] == "open" and pays(account, subscription):
             subscription["status"] = "active"
+
+
+def _goes_on_after_trial(account: Account, subscription: StripeObject, moment: int) -> bool:
+    """Without a payment method a trial may end in a pause or a cancellation."""
+    customer = account.store.get("customer", subscription["customer"]) or {}
+    method = (customer.get("invoice_settings") or {}).get("default_payment_method")
+    end_behavior = subscription["trial_settings"]["end_behavior"]["missing_payment_method"]
+    if method or subscription["default_payment_method"] or end_behavior == "create_invoice":
+        return True
+    if end_behavior == "cancel":
+        end_subscription(account, subscription, moment)
+    else:
+        subscription["status"] = "paused"
+        paused = {"type": "trial_end_without_payment_method"}
+        subscription["status_details"] = {
+            "paused": {"subscription": paused, "transitioned_at": moment, "type": "subscription"}
+        }
+    return False

@@ -95,10 +95,11 @@ def parameters(module: str) -> Shape:
     A module is read when its endpoint is first called: all of them take longer than a
     sandbox may take to start.
     """
-    path = sdk_folder() / "params" / f"_{module}_params.py"
+    folder, _, name = module.rpartition("/")
+    path = sdk_folder() / "params" / folder / f"_{name}_params.py"
     tree = ast.parse(path.read_text(encoding="utf-8"))
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
-    top = "".join(word.capitalize() for word in module.split("_")) + "Params"
+    top = "".join(word.capitalize() for word in name.split("_")) + "Params"
     return _Reader(classes).shape(top)
 
 

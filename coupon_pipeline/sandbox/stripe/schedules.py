@@ -13,6 +13,7 @@ from coupon_pipeline.sandbox.stripe.answers import (
     list_page,
 )
 from coupon_pipeline.sandbox.stripe.billing import start_schedule
+from coupon_pipeline.sandbox.stripe.entering import put_in_force
 from coupon_pipeline.sandbox.stripe.errors import (
     ConditionError,
     exclusive_parameters,
@@ -20,7 +21,7 @@ from coupon_pipeline.sandbox.stripe.errors import (
 )
 from coupon_pipeline.sandbox.stripe.lifecycle import end_subscription, let_go
 from coupon_pipeline.sandbox.stripe.metadata import merged
-from coupon_pipeline.sandbox.stripe.phases import phase_of_subscription, put_in_force
+from coupon_pipeline.sandbox.stripe.phases import phase_of_subscription
 from coupon_pipeline.sandbox.stripe.settings import ISSUER, invoice_settings, read_form
 from coupon_pipeline.sandbox.stripe.store import StripeObject
 from coupon_pipeline.sandbox.stripe.subscription_form import billing_mode, current_period

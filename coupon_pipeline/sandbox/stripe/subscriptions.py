@@ -113,7 +113,7 @@ def change(account: Account, subscription: StripeObject, params: dict[str, Any])
     if "items" in params:
         _change_items(account, subscription, params["items"])
     if params.get("billing_cycle_anchor", {}).get("type") == "now":
-        _restart_period(account, subscription)
+        restart_period(account, subscription)
 
 
 def cancel(account: Account, call: Call) -> Answer:
@@ -296,7 +296,7 @@ def _set_trial(account: Account, subscription: StripeObject, params: dict[str, A
         account.store.edit("subscription_item", item_id)["current_period_end"] = given
 
 
-def _restart_period(account: Account, subscription: StripeObject) -> None:
+def restart_period(account: Account, subscription: StripeObject) -> None:
     """Begin a new period now, and bill it."""
     now = account.now(subscription["customer"])
     subscription["billing_cycle_anchor"] = now

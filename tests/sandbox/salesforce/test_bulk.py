@@ -16,7 +16,7 @@ JOBS = "/services/data/v59.0/jobs/query"
 def test_a_bulk_query_answers_csv_in_parts(org: Served) -> None:
     """The last part's locator is the text null."""
     org.service.insert("Account", ({"Name": f'A "{n}", Inc'} for n in range(5)))
-    soql = "SELECT id, Name, AnnualRevenue, Owner.Username FROM Account ORDER BY Name"
+    soql = "SELECT id, Name, AnnualRevenue, Owner.IsActive FROM Account ORDER BY Name"
     job = org.ask("POST", JOBS, json={"operation": "query", "query": soql}).json()
 
     state = org.ask("GET", f"{JOBS}/{job['id']}").json()
@@ -26,9 +26,9 @@ def test_a_bulk_query_answers_csv_in_parts(org: Served) -> None:
 
     assert (state["state"], state["numberRecordsProcessed"]) == ("JobComplete", 5)
     rows = list(csv.DictReader(io.StringIO(first.text)))
-    assert list(rows[0]) == ["Id", "Name", "AnnualRevenue", "Owner.Username"]
+    assert list(rows[0]) == ["Id", "Name", "AnnualRevenue", "Owner.IsActive"]
     assert rows[0]["Name"] == 'A "0", Inc'
-    assert rows[0]["AnnualRevenue"] == ""
+    assert (rows[0]["AnnualRevenue"], rows[0]["Owner.IsActive"]) == ("", "true")
     assert first.headers["Sforce-NumberOfRecords"] == "3"
     assert last.headers["Sforce-Locator"] == "null"
     assert len(list(csv.DictReader(io.StringIO(last.text)))) == 2

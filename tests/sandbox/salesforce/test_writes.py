@@ -207,6 +207,17 @@ def test_a_deleted_record_answers_404_and_takes_its_details_along(sf: Salesforce
     assert of(sf, "Order").get(deal.order)["SBQQ__Quote__c"] is None
 
 
+def test_nothing_new_can_point_at_a_deleted_record(sf: Salesforce) -> None:
+    """The reference is refused by its own code."""
+    gone = created(of(sf, "Account").create({"Name": "gone"}))
+    of(sf, "Account").delete(gone)
+
+    with pytest.raises(SalesforceMalformedRequest) as refused:
+        of(sf, "Account").create({"Name": "child", "ParentId": gone})
+
+    assert code_of(refused.value) == "ENTITY_IS_DELETED"
+
+
 @pytest.mark.parametrize(
     ("leaves", "associations", "names_coupon"),
     [

@@ -50,6 +50,13 @@ class Shop:
         )
         return str(made.id)
 
+    def tax_rate(self) -> str:
+        """A tax rate."""
+        made = self.v1.tax_rates.create(
+            {"display_name": "VAT", "percentage": 19, "inclusive": False}
+        )
+        return str(made.id)
+
     def percent(self, coupon_id: str, percent: float, duration: Duration = "forever") -> str:
         """A coupon with a percentage; a repeating one lasts three months."""
         months: Any = {"duration_in_months": 3} if duration == "repeating" else {}

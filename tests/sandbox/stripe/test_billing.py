@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.sandbox.stripe.shop import Shop, coupons_on, discount_ids
+from tests.sandbox.stripe.shop import Shop, coupons_on, discount_ids, refused
 
 
 def test_a_once_discount_is_gone_after_its_invoice(shop: Shop) -> None:
@@ -78,10 +78,10 @@ def test_item_discounts_come_first_and_percentages_reduce_what_is_left(shop: Sho
     assert swapped.total == 810
 
 
-@pytest.mark.parametrize(("choice", "total"), [("half_up", 992), ("half_even", 993), ("down", 993)])
+@pytest.mark.parametrize(("choice", "total"), [("half_up", 997), ("half_even", 998), ("down", 998)])
 def test_a_percentage_is_rounded_as_the_switch_says(shop: Shop, choice: str, total: int) -> None:
-    """2.5 % of 1,018 is 25.45; of 1,020 it is 25.5."""
-    shop.percent("P", 0.75)
+    """A quarter of a percent of 1,000 is 2.5."""
+    shop.percent("P", 0.25)
     shop.switch(percent_rounding=choice)
     price = shop.new_price(1000)
     made = shop.subscribe(items=[{"price": price}], discounts=[{"coupon": "P"}])
@@ -155,10 +155,17 @@ def test_a_card_that_fails_makes_a_subscription_past_due_or_incomplete(shop: Sho
 
 def test_a_cancelled_subscription_has_no_next_invoice(shop: Shop) -> None:
     """And takes no discount any more."""
-    made = shop.subscribe(cancel_at_period_end=None)
+    shop.percent("A", 10)
+    made = shop.subscribe()
     shop.update(made.id, cancel_at_period_end=True)
+
     shop.advance(days=31)
+
     assert shop.get(made.id).status == "canceled"
+    preview = refused(lambda: shop.v1.invoices.create_preview({"subscription": made.id}))
+    assert preview.code == "invoice_upcoming_none"
+    refused(lambda: shop.update(made.id, discounts=[{"coupon": "A"}]))
+    assert shop.update(made.id, metadata={"a": "b"}).metadata.a == "b"
 
 
 def test_test_clocks_move_their_own_customers_only(shop: Shop) -> None:
@@ -173,3 +180,31 @@ def test_test_clocks_move_their_own_customers_only(shop: Shop) -> None:
 
     assert len(shop.v1.invoices.list({"subscription": on_clock.id}).data) == 3
     assert len(shop.v1.invoices.list({"subscription": other.id}).data) == 1
+
+
+def test_a_paused_subscription_makes_no_invoices(shop: Shop) -> None:
+    """It can be paused by request, or because its trial ended without a payment method."""
+    asked = shop.subscribe()
+    shop.v1.subscriptions.pause(asked.id)
+    ends = {"end_behavior": {"missing_payment_method": "pause"}}
+    trial = shop.subscribe(trial_period_days=7, trial_settings=ends)
+
+    shop.advance(days=62)
+
+    for one in (asked, trial):
+        assert shop.get(one.id).status == "paused"
+        assert len(shop.v1.invoices.list({"subscription": one.id}).data) == 1
+        assert shop.v1.subscriptions.resume(one.id).status == "active"
+        assert len(shop.v1.invoices.list({"subscription": one.id}).data) == 2
+    held = shop.subscribe()
+    shop.update(held.id, pause_collection={"behavior": "void"})
+    shop.advance(days=31)
+    assert shop.v1.invoices.list({"subscription": held.id}).data[0].status == "void"
+
+
+def test_incomplete_until_paid_is_a_state_too(shop: Shop) -> None:
+    """A client may ask for it."""
+    made = shop.subscribe(payment_behavior="default_incomplete")
+
+    assert made.status == "incomplete"
+    assert shop.v1.invoices.retrieve(made.latest_invoice).status == "open"

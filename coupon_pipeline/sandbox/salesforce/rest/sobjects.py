@@ -125,7 +125,7 @@ def written_record(
     evaluator = Evaluator(caller.org.store, caller.view(), "")
     shortest = caller.org.switches.salesforce_number_form == "shortest"
     writing = Writing(caller.version, shortest, lambda projection, rows: projection.records(rows))
-    return Projection(evaluator, query, object_type, writing).write(row)
+    return Projection(evaluator, query, object_type, writing).record(row)
 
 
 def external_id(object_type: ObjectType, key: str) -> Field:

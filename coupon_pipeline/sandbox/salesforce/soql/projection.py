@@ -1,12 +1,11 @@
-"""SELECT: which JSON a row becomes, compiled once and then applied to every row."""
+"""SELECT: which JSON a row becomes, compiled once and then applied to every page."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
-from json.encoder import encode_basestring_ascii
 from typing import TypeAlias
 
 from coupon_pipeline.sandbox.salesforce.schema import Field, ObjectType
+from coupon_pipeline.sandbox.salesforce.soql.columns import Column, column_of, ids
 from coupon_pipeline.sandbox.salesforce.soql.evaluate import Evaluator
 from coupon_pipeline.sandbox.salesforce.soql.names import Reader
 from coupon_pipeline.sandbox.salesforce.soql.refusals import malformed
@@ -18,7 +17,6 @@ from coupon_pipeline.sandbox.salesforce.soql.syntax import (
     SelectItem,
 )
 from coupon_pipeline.sandbox.salesforce.store import Row
-from coupon_pipeline.sandbox.salesforce.values import double_text, moment_of, shortest_text
 
 MOST_PARENTS = 55
 MOST_SUBQUERIES = 20
@@ -26,7 +24,6 @@ DEEPEST_SUBQUERY_UNTIL_57 = 1
 DEEPEST_SUBQUERY = 4
 MOST_ROWS_OF_ALL_FIELDS = 200
 
-Encode: TypeAlias = Callable[[object], str]
 PageOfChildren: TypeAlias = Callable[["Projection", list[Row]], str]
 """Writes the rows of a child subquery as a result of its own, in pages if there are many."""
 
@@ -42,50 +39,6 @@ class Writing:
     """Datetimes as milliseconds since 1970, which is how the first Bulk API has them."""
 
 
-def encoder(a_field: Field, writing: Writing) -> Encode:
-    """How a field's value is written in JSON."""
-    kind = a_field.spec.kind
-    if kind == "datetime" and writing.epoch_datetimes:
-        return _epoch
-    if kind in {"id", "reference", "date", "datetime"}:
-        return _plain
-    if kind == "boolean":
-        return _boolean
-    if kind == "int":
-        return _integer
-    if kind in {"double", "currency", "percent"}:
-        return _shortest if writing.shortest_numbers else _double
-    return _text
-
-
-def _plain(value: object) -> str:
-    return "null" if value is None else f'"{value}"'
-
-
-def _epoch(value: object) -> str:
-    return "null" if value is None else str(int(moment_of(str(value)).timestamp()) * 1000)
-
-
-def _text(value: object) -> str:
-    return encode_basestring_ascii(value) if isinstance(value, str) else "null"
-
-
-def _boolean(value: object) -> str:
-    return "true" if value else "false"
-
-
-def _integer(value: object) -> str:
-    return "null" if value is None else str(value)
-
-
-def _double(value: object) -> str:
-    return double_text(value) if isinstance(value, Decimal) else "null"
-
-
-def _shortest(value: object) -> str:
-    return shortest_text(value) if isinstance(value, Decimal) else "null"
-
-
 def _nothing(_record_id: str) -> Row | None:
     return None
 
@@ -95,7 +48,7 @@ class _Node:
     """What is selected of one object: its own fields, its parents, its children."""
 
     object_type: ObjectType
-    columns: dict[str, "tuple[str, Encode] | _Node | Encode"] = field(default_factory=dict)
+    columns: dict[str, "Column | _Node"] = field(default_factory=dict)
     reference: str = ""
     read: Reader = _nothing
 
@@ -121,11 +74,15 @@ class Projection:
         root = _Node(object_type)
         for item in query.select:
             self._add(root, item, query)
-        self.write: Callable[[Row], str] = self._compiled(root)
+        self._write = self._compiled(root)
 
-    def records(self, rows: Iterable[Row]) -> str:
+    def record(self, row: Row) -> str:
+        """One row as a JSON object."""
+        return self._write([row])[0]
+
+    def records(self, rows: Sequence[Row]) -> str:
         """The rows as a JSON list."""
-        return f"[{','.join(map(self.write, rows))}]"
+        return f"[{','.join(self._write(rows))}]"
 
     def _add(self, root: _Node, item: SelectItem, query: Query) -> None:
         if isinstance(item, Path):
@@ -162,8 +119,11 @@ class Projection:
         self._add_field(node, named)
 
     def _add_field(self, node: _Node, named: Field) -> None:
-        encode = encoder(named, self._writing)
-        node.columns[named.name] = (named.key, encode)
+        node.columns[named.name] = column_of(
+            named,
+            shortest_numbers=self._writing.shortest_numbers,
+            epoch_datetimes=self._writing.epoch_datetimes,
+        )
 
     def _add_all(self, root: _Node, item: AllFields, query: Query) -> None:
         limited = query.limit is not None and query.limit <= MOST_ROWS_OF_ALL_FIELDS
@@ -197,40 +157,44 @@ class Projection:
         table = self._evaluator.store[child.key]
         index = table.index(link.field.key)
 
-        def children(row: object) -> str:
-            ids = index.get(row["Id"], {}) if isinstance(row, dict) else {}
-            found = self._evaluator.visible(table, [table.rows[key] for key in ids])
-            rows = select(found)
-            return self._writing.page_of_children(inner, rows) if rows else "null"
+        def children_of(row: Row) -> str:
+            keys = index.get(row["Id"], {})
+            found = self._evaluator.visible(table, [table.rows[key] for key in keys])
+            selected = select(found)
+            return self._writing.page_of_children(inner, selected) if selected else "null"
+
+        def children(rows: Sequence[Row]) -> list[str]:
+            return [children_of(row) for row in rows]
 
         if link.name in root.columns:
             raise malformed(f"duplicate subquery: {link.name}", self._text, place)
         root.columns[link.name] = children
 
-    def _compiled(self, node: _Node) -> Callable[[Row], str]:
+    def _compiled(self, node: _Node) -> Column:
         name = node.object_type.name
         url = f"/services/data/v{self._writing.version}/sobjects/{name}/%s"
         template = f'{{"attributes":{{"type":"{name}","url":"{url}"}}'
-        cells: list[tuple[str, Encode]] = [("Id", str)]
+        columns: list[Column] = [ids]
         for column, what in node.columns.items():
             template += f',"{column}":%s'
-            if isinstance(what, tuple):
-                cells.append(what)
-            else:
-                cells.append(("", self._parent(what) if isinstance(what, _Node) else what))
+            columns.append(self._parents_of(what) if isinstance(what, _Node) else what)
         template += "}"
 
-        def write(row: Row) -> str:
-            return template % tuple([encode(row.get(key) if key else row) for key, encode in cells])
+        def write(rows: Sequence[Row]) -> list[str]:
+            written = [column(rows) for column in columns]
+            return [template % cells for cells in zip(*written, strict=True)]
 
         return write
 
-    def _parent(self, node: _Node) -> Encode:
+    def _parents_of(self, node: _Node) -> Column:
+        """Each parent is written once, however many rows of the page have it."""
         write = self._compiled(node)
         read, reference = node.read, node.reference
 
-        def parent(row: object) -> str:
-            found = read(str(row.get(reference))) if isinstance(row, dict) else None
-            return "null" if found is None else write(found)
+        def parents(rows: Sequence[Row]) -> list[str]:
+            keys = [row.get(reference) for row in rows]
+            found = {key: parent for key in set(keys) if (parent := read(str(key))) is not None}
+            written = dict(zip(found, write(list(found.values())), strict=True))
+            return [written.get(key, "null") for key in keys]
 
-        return parent
+        return parents

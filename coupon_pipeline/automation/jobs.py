@@ -1,0 +1,124 @@
+"""The job that everything here starts, and what is known of the runs that it started."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from coupon_pipeline.automation.day_ranges import RANGE_END, RANGE_START, DayRange
+
+SYNC_JOB = "sync"
+TRIGGER = "coupon_pipeline/trigger"
+"""Run tag: which schedule or sensor asked for the run."""
+
+MOST_ATTEMPTS = 6
+_FIRST_WAIT = timedelta(minutes=5)
+_LOOK_BACK = timedelta(days=3)
+_MOST_RECORDS = 500
+_WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
+_UNDER_WAY = (*_WAITING, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
+
+sync_job = dg.define_asset_job(
+    SYNC_JOB,
+    selection=dg.AssetSelection.all(),
+    description="Makes Stripe's discounts what the activated orders signed.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A range whose latest run failed and is due again."""
+
+    days: DayRange
+    failed_run_id: str
+
+
+def request(
+    days: DayRange, trigger: str, run_key: str, tags: Mapping[str, str] | None = None
+) -> dg.RunRequest:
+    """One run over a range of days; the same key is asked for once only."""
+    return dg.RunRequest(run_key=run_key, tags={**days.tags, TRIGGER: trigger, **(tags or {})})
+
+
+def is_under_way(instance: dg.DagsterInstance, trigger: str) -> bool:
+    """Whether a run that this trigger asked for has not ended yet."""
+    runs = dg.RunsFilter(tags={TRIGGER: trigger}, statuses=_UNDER_WAY)
+    return instance.get_runs_count(runs) > 0
+
+
+def is_waiting(instance: dg.DagsterInstance, trigger: str) -> bool:
+    """Whether a run that this trigger asked for has not begun yet."""
+    runs = dg.RunsFilter(tags={TRIGGER: trigger}, statuses=_WAITING)
+    return instance.get_runs_count(runs) > 0
+
+
+def backfill_goes_on(instance: dg.DagsterInstance) -> bool:
+    """Whether a run of any backfill has not ended yet."""
+    runs = instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY), limit=_MOST_RECORDS)
+    return any("dagster/backfill" in run.tags for run in runs)
+
+
+def own_runs(instance: dg.DagsterInstance, trigger: str, now: datetime) -> Sequence[dg.RunRecord]:
+    """The runs of the last days that this trigger asked for, newest first."""
+    runs = dg.RunsFilter(tags={TRIGGER: trigger}, created_after=now - _LOOK_BACK)
+    return instance.get_run_records(runs, limit=_MOST_RECORDS)
+
+
+def by_days(records: Iterable[dg.RunRecord]) -> dict[DayRange, list[dg.RunRecord]]:
+    """Runs by the days that they were about, newest first."""
+    found: dict[DayRange, list[dg.RunRecord]] = {}
+    for record in records:
+        days = days_of(record.dagster_run.tags)
+        if days is not None:
+            found.setdefault(days, []).append(record)
+    return found
+
+
+def repeats(instance: dg.DagsterInstance, trigger: str, now: datetime) -> list[Repeat]:
+    """Ranges whose latest runs failed and that are due again.
+
+    Neither a cursor nor a run key remembers that a run failed, so the history is asked.
+    """
+    found = []
+    for days, records in sorted(by_days(own_runs(instance, trigger, now)).items()):
+        in_a_row: list[dg.RunRecord] = []
+        for record in records:
+            if not has_failed(record):
+                break
+            in_a_row.append(record)
+        if in_a_row and is_due(in_a_row, now):
+            found.append(Repeat(days, in_a_row[0].dagster_run.run_id))
+    return found
+
+
+def is_due(attempts: Sequence[dg.RunRecord], now: datetime) -> bool:
+    """Whether to try again: after 5 minutes, then twice as long each time.
+
+    After `MOST_ATTEMPTS` it is left to the schedules and to people.
+    """
+    if not attempts:
+        return True
+    wait = _FIRST_WAIT * 2 ** (len(attempts) - 1)
+    return len(attempts) < MOST_ATTEMPTS and now >= ended_at(attempts[0]) + wait
+
+
+def has_failed(record: dg.RunRecord) -> bool:
+    """Whether the run ended with a failure."""
+    return record.dagster_run.status is dg.DagsterRunStatus.FAILURE
+
+
+def ended_at(record: dg.RunRecord) -> datetime:
+    """When the run ended; while it has not, when it was last heard of."""
+    if record.end_time is not None:
+        return datetime.fromtimestamp(record.end_time, UTC)
+    return record.update_timestamp.astimezone(UTC)
+
+
+def days_of(tags: Mapping[str, str]) -> DayRange | None:
+    """The days that a run is about, by its tags."""
+    first = tags.get(RANGE_START) or tags.get("dagster/partition")
+    last = tags.get(RANGE_END) or first
+    if first is None or last is None:
+        return None
+    return DayRange(date.fromisoformat(first), date.fromisoformat(last))

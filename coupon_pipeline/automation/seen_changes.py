@@ -1,0 +1,108 @@
+"""What the change sensor remembers between two looks, and which changes are new to it.
+
+A write to Salesforce carries the stamp of when it was made and becomes visible when its transaction
+ends, up to ten minutes later. So each look begins ten minutes before the latest stamp seen,
+and what was seen in that time is remembered, in order to ask for each change once.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from coupon_pipeline.salesforce import ChangeCursor
+
+OVERLAP = timedelta(minutes=10)
+_LOWEST_ID = "000000000000000AAA"
+
+
+@dataclass(frozen=True, slots=True)
+class SeenChanges:
+    """How far one kind of record was followed."""
+
+    position: ChangeCursor | None = None
+    """Where the next look begins; `None` is at the beginning of all."""
+    stamps: Mapping[str, datetime] = field(default_factory=dict)
+    """Stamps seen since then, by record id."""
+
+    def is_new(self, record_id: str, changed_at: datetime) -> bool:
+        """Whether this state of the record was not seen before."""
+        known = self.stamps.get(record_id)
+        return known is None or changed_at > known
+
+    def after(
+        self,
+        changes: Iterable[tuple[str, datetime]],
+        end: ChangeCursor | None,
+        *,
+        is_complete: bool,
+    ) -> "SeenChanges":
+        """What to remember after a look.
+
+        Args:
+            changes: record id and stamp of all that was read, new or not.
+            end: the position of the last one.
+            is_complete: whether there was nothing more to read. Otherwise the next look goes on at
+                `end`, and the overlap is read when it has caught up.
+        """
+        stamps = {**self.stamps, **dict(changes)}
+        latest = max(stamps.values(), default=None)
+        if latest is None:
+            return self
+        begin = latest - OVERLAP
+        position = ChangeCursor(begin, _LOWEST_ID) if is_complete else end
+        return SeenChanges(position, {i: at for i, at in stamps.items() if at >= begin})
+
+    def as_json(self) -> dict[str, object]:
+        """For the sensor's cursor."""
+        return {
+            "position": None
+            if self.position is None
+            else [self.position.at.isoformat(), self.position.record_id],
+            "stamps": {record_id: at.isoformat() for record_id, at in self.stamps.items()},
+        }
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, object]) -> "SeenChanges":
+        """The inverse of `as_json`."""
+        position, stamps = document["position"], document["stamps"]
+        assert isinstance(stamps, dict), "written by as_json"
+        found = None
+        if position is not None:
+            assert isinstance(position, list), "written by as_json"
+            found = ChangeCursor(datetime.fromisoformat(position[0]), position[1])
+        return cls(found, {str(i): datetime.fromisoformat(at) for i, at in stamps.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class SensorMemory:
+    """The cursor of the change sensor."""
+
+    orders: SeenChanges = SeenChanges()
+    coupons: SeenChanges = SeenChanges()
+    retried_at: datetime | None = None
+    """When pending days were last asked for."""
+
+    def to_text(self) -> str:
+        """As Dagster keeps it."""
+        return json.dumps(
+            {
+                "orders": self.orders.as_json(),
+                "coupons": self.coupons.as_json(),
+                "retried_at": None if self.retried_at is None else self.retried_at.isoformat(),
+            }
+        )
+
+    @classmethod
+    def from_text(cls, text: str | None) -> "SensorMemory":
+        """The inverse of `to_text`; nothing, or what somebody typed, starts from the beginning."""
+        try:
+            document = json.loads(text or "")
+            retried = document["retried_at"]
+            return cls(
+                SeenChanges.from_json(document["orders"]),
+                SeenChanges.from_json(document["coupons"]),
+                None if retried is None else datetime.fromisoformat(retried),
+            )
+        except (ValueError, KeyError, TypeError, AssertionError):
+            return cls()

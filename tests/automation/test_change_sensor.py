@@ -1,0 +1,163 @@
+"""The change sensor against an org over HTTP, and the runs that it asks for."""
+
+import dagster as dg
+
+from coupon_pipeline.automation.change_sensor import NAME
+from coupon_pipeline.definitions import definitions
+from coupon_pipeline.ledger import source
+from tests.automation.operating import Operator, days_asked
+from tests.world import World
+
+DAY = ("2026-11-02", "2026-11-02")
+
+
+def test_it_is_off_in_a_clone_and_on_by_one_setting(world: World) -> None:
+    """A clone that is tried out must not write to a real account by itself."""
+    assert not _is_on()
+
+    world.setting("COUPON_PIPELINE_AUTOMATION", "true")
+    assert _is_on()
+
+    world.setting("COUPON_PIPELINE_AUTOMATION", "schedules")
+    assert not _is_on()
+
+
+def _is_on() -> bool:
+    sensor = definitions().get_repository_def().get_sensor_def(NAME)
+    return sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_an_activated_order_is_synced_once(operator: Operator, world: World) -> None:
+    """Looks overlap by ten minutes, so the same order is read again and again."""
+    order = world.order(coupons=[world.quote_coupon()])
+
+    asked = operator.look(NAME)
+    assert days_asked(asked)[0] == DAY
+    operator.run(asked)
+
+    assert world.discounted(order.subscription_id) == [(10, None)]
+    assert operator.look(NAME) == []
+    assert operator.look(NAME) == []
+
+
+def test_orders_of_neighbouring_days_are_one_run(operator: Operator, world: World) -> None:
+    """After an outage there are many days, and each run costs seconds to start."""
+    operator.look(NAME)
+    for _ in range(3):
+        world.order(coupons=[])
+        world.let_time_pass(days=1)
+    world.let_time_pass(days=3)
+    world.order(coupons=[])
+
+    assert days_asked(operator.look(NAME)) == [
+        ("2026-11-02", "2026-11-04"),
+        ("2026-11-08", "2026-11-08"),
+    ]
+
+
+def test_an_order_that_got_its_stripe_id_is_synced_again(operator: Operator, world: World) -> None:
+    """The order sync may be minutes behind the activation."""
+    order = world.order(coupons=[world.quote_coupon()], synced=False)
+    operator.run(operator.look(NAME))
+    assert operator.look(NAME) == []
+
+    order = world.subscribe_later(order)
+    asked = operator.look(NAME)
+    operator.run(asked)
+
+    assert days_asked(asked) == [DAY]
+    assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+def test_our_own_write_back_is_no_edit(operator: Operator, world: World) -> None:
+    """It moves the coupon's stamp; a run for it would be one for nothing, every time."""
+    world.order(coupons=[world.quote_coupon()])
+    operator.run(operator.look(NAME))
+    world.let_time_pass(minutes=20)
+
+    assert operator.look(NAME) == []
+
+
+def test_an_edited_coupon_is_known_before_the_next_order(operator: Operator, world: World) -> None:
+    """Two edits between two orders would otherwise be one, and the terms in between lost."""
+    coupon = world.quote_coupon(Percent_Off__c=10)
+    operator.run(operator.look(NAME))
+
+    world.let_time_pass(minutes=1)
+    world.update("Quote_Stripe_Coupon__c", coupon, Percent_Off__c=20)
+    asked = operator.look(NAME)
+    operator.run(asked)
+
+    assert len(asked) == 1
+    with world.ledger.reading() as tx:
+        latest = source.read_latest_versions(tx, [coupon])[coupon]
+    assert str(latest.fields["Percent_Off__c"]) == "20"
+    assert operator.look(NAME) == []
+
+
+def test_pending_orders_are_tried_again(operator: Operator, world: World) -> None:
+    """What Stripe lacks may come without any change in Salesforce."""
+    world.order(coupons=[world.quote_coupon()], synced=False)
+    operator.run(operator.look(NAME))
+    assert operator.look(NAME) == []
+
+    operator.let_sensor_time_pass(NAME, minutes=16)
+
+    assert days_asked(operator.look(NAME)) == [DAY]
+    assert operator.look(NAME) == []
+
+
+def test_a_lost_cursor_looks_at_everything_again(operator: Operator, world: World) -> None:
+    """Nothing is missed, and a second run over the same orders writes nothing."""
+    world.order(coupons=[world.quote_coupon()])
+    operator.run(operator.look(NAME))
+    before = world.state_of_both()
+
+    operator.forget_cursor(NAME)
+    operator.run(operator.look(NAME))
+
+    assert world.state_of_both() == before
+
+
+def test_an_org_that_does_not_answer_is_asked_again_later(operator: Operator, world: World) -> None:
+    """Missed polls are caught up: the cursor stays where it is."""
+    operator.look(NAME)
+    order = world.order(coupons=[world.quote_coupon()])
+    with world.sandbox.down("salesforce"):
+        assert operator.look(NAME) == []
+
+    operator.run(operator.look(NAME))
+
+    assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+def test_a_run_that_failed_is_asked_for_again_and_not_at_once(
+    operator: Operator, world: World
+) -> None:
+    """The change was told; only the history of runs knows that nothing came of it."""
+    order = world.order(coupons=[world.quote_coupon()])
+    asked = operator.look(NAME)[:1]
+    with operator.stripe_refuses():
+        assert operator.run(asked, raise_on_error=False) == [False]
+    assert operator.look(NAME) == []
+
+    later = operator.due_repeats(NAME, minutes=6)
+    operator.run(later)
+
+    assert days_asked(later) == days_asked(asked)
+    assert world.discounted(order.subscription_id) == [(10, None)]
+    assert operator.due_repeats(NAME, minutes=60) == []
+
+
+def test_nothing_more_is_asked_for_while_runs_wait_in_the_queue(
+    operator: Operator, world: World
+) -> None:
+    """A queue that stands still would otherwise grow by a run every 90 seconds."""
+    world.order(coupons=[world.quote_coupon()])
+    operator.queue(operator.look(NAME)[0])
+    world.order(coupons=[world.quote_coupon()])
+
+    assert operator.look(NAME) == []
+
+    operator.clear_queue()
+    assert days_asked(operator.look(NAME)) == [DAY]
