@@ -15,7 +15,7 @@ demo: $(INSTALLED) ## start the sandbox, run the pipeline, show what happened
 	@$(BIN)/coupon-pipeline demo
 
 ui: $(INSTALLED) ## the sandbox and Dagster's pages at http://127.0.0.1:3000
-	@$(BIN)/coupon-pipeline sandbox --state .coupon_pipeline/sandbox.sqlite --beside $(BIN)/dagster dev
+	@$(BIN)/coupon-pipeline sandbox --state .coupon_pipeline/sandbox.sqlite -- $(BIN)/dagster dev
 
 test: $(INSTALLED) ## all tests, in parallel and random order
 	@$(BIN)/python -m pytest -n auto

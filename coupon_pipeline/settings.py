@@ -139,6 +139,7 @@ class Settings(BaseSettings):
         "association"
     )
     coupon_pipeline_uncertain_terms: Literal["use", "block"] = "use"
+    coupon_pipeline_apply_late: bool = False
     coupon_pipeline_customer_discount: Literal["keep", "replace"] = "keep"
     coupon_pipeline_extra_currencies: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_words)

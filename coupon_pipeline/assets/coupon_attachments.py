@@ -69,6 +69,7 @@ def load_attachments(
         source.select_orders_by_id(tx, situation.orders)
         decisions.record_attachments(tx, book.rows.values())
         decisions.record_carries(tx, target_ids, book.carries(plans))
+        decisions.record_planned_orders(tx, situation.orders_on(_ids_of(targets)))
         note_problems(tx, STAGE, book.problems(), situation.days(), now())
         settle_intents(
             tx,
@@ -105,7 +106,11 @@ def _read_situation(run: Run, ledger: Ledger) -> Situation:
 
 
 def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[WantedAttachment]]:
-    """What is wanted on which target; the rest is decided on the spot."""
+    """What is wanted on which target; the rest is decided on the spot.
+
+    What was granted earlier comes along where its target is read anyway: a discount that somebody
+    took away is then seen.
+    """
     wanted: dict[str, list[WantedAttachment]] = {t: [] for t in situation.due_targets}
     for snapshot in situation.snapshots.values():
         order = situation.orders[snapshot.scope.order_id]
@@ -122,6 +127,8 @@ def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[Wanted
             book.decide(snapshot, "not_applicable", invoice, "the order became an invoice")
         else:
             wanted.setdefault(order.stripe_id, []).append(ready)
+    for granted in situation.granted_on(wanted):
+        wanted[granted.target_id].append(granted.wanted)
     return wanted
 
 

@@ -51,7 +51,10 @@ def freeze_snapshots(
             order_coupons=source.read_order_coupons(tx),
             versions=source.read_versions(tx),
             frozen=frozen,
-            policy=SnapshotPolicy(uncertain=settings.coupon_pipeline_uncertain_terms),
+            policy=SnapshotPolicy(
+                uncertain=settings.coupon_pipeline_uncertain_terms,
+                apply_late=settings.coupon_pipeline_apply_late,
+            ),
         )
         today = {coupon.quote_coupon_id: coupon for coupon in source.read_quote_coupons(tx)}
     result = look()

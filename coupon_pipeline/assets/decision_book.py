@@ -29,6 +29,14 @@ _GRANTED = frozenset({"attached", "adopted", "unchanged"})
 
 
 @dataclass(frozen=True, slots=True)
+class GrantedWish:
+    """A snapshot that was granted earlier, in the form of a wish, and where its order points."""
+
+    target_id: str
+    wanted: WantedAttachment
+
+
+@dataclass(frozen=True, slots=True)
 class Situation:
     """The selected orders, those that share a target with them, and what is known of them."""
 
@@ -43,6 +51,28 @@ class Situation:
     def days(self) -> dict[str, date]:
         """Activation day by order."""
         return {order.order_id: order.activation_day for order in self.orders.values()}
+
+    def orders_on(self, target_ids: Iterable[str]) -> dict[str, str]:
+        """The orders that name one of these targets, with the name, by order id."""
+        named = set(target_ids)
+        return {
+            order.order_id: order.stripe_id
+            for order in self.orders.values()
+            if order.stripe_id is not None and order.stripe_id in named
+        }
+
+    def granted_on(self, target_ids: Iterable[str]) -> list[GrantedWish]:
+        """What was granted to the orders that name one of these targets."""
+        on = self.orders_on(target_ids)
+        wishes = []
+        for snapshot_id, attachment in self.before.items():
+            snapshot, terms = self.snapshots[snapshot_id], self.terms[snapshot_id]
+            target_id = on.get(snapshot.scope.order_id)
+            if target_id is None or not attachment.granted or isinstance(terms, Blocked):
+                continue
+            wish = wanted_attachment(snapshot, terms.terms, attachment.coupon_id or "")
+            wishes.append(GrantedWish(target_id, wish))
+        return wishes
 
     def ready(self, snapshot: Snapshot) -> WantedAttachment | Blocked:
         """The attachment that a snapshot wants, or why its coupon cannot be used."""

@@ -417,7 +417,7 @@ def _plain(value: Scalar) -> str | int | bool | None:
     partitions_def=activation_days,
     deps=[coupon_attachments],
     backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="salesforce",
+    group_name="write_back",
     kinds={"salesforce"},
     owners=["team:revenue-operations"],
     pool="salesforce",

@@ -1,6 +1,6 @@
 """One Stripe coupon for each quote coupon and terms."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,6 +19,7 @@ from coupon_pipeline.assets.partitions import activation_days
 from coupon_pipeline.assets.reporting import record_stage, run_of
 from coupon_pipeline.assets.resources import RunOptions
 from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.plan import is_attachable, is_settled
 from coupon_pipeline.domain.problems import Blocked, Problem
@@ -30,11 +31,11 @@ from coupon_pipeline.domain.reuse import (
     Reading,
 )
 from coupon_pipeline.domain.snapshots import Snapshot
-from coupon_pipeline.domain.terms import parameters
 from coupon_pipeline.domain.superseded import superseded
+from coupon_pipeline.domain.terms import parameters
 from coupon_pipeline.domain.wanted import CouponRequest, WantedCoupon, wanted_coupons
 from coupon_pipeline.ledger import Identity, Ledger, Transaction, decisions, source
-from coupon_pipeline.ledger.decisions import CouponDecision, RecordedCoupon
+from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
 from coupon_pipeline.ledger.problems import note_problems
 from coupon_pipeline.ledger.writes import settle_intents
 from coupon_pipeline.settings import Settings
@@ -53,6 +54,7 @@ class _Situation:
     """By quote coupon and terms hash, in the order of activation."""
     wanted: Sequence[WantedCoupon]
     known: Sequence[KnownCoupon]
+    superseded: Sequence[Problem]
 
 
 def load_coupons(
@@ -172,7 +174,27 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
             )
             for c in known.values()
         ],
+        _superseded(snapshots, terms, attachments, known.values()),
     )
+
+
+def _superseded(
+    snapshots: Sequence[Snapshot],
+    terms: Mapping[str, DerivedCoupon | Blocked],
+    attachments: Mapping[str, Attachment],
+    known: Iterable[RecordedCoupon],
+) -> list[Problem]:
+    """Discounts that were granted from other terms than the mapping makes now."""
+    terms_by_id = {coupon.coupon_id: coupon.terms for coupon in known}
+    found = []
+    for snapshot in snapshots:
+        derived, attachment = terms[snapshot.snapshot_id], attachments.get(snapshot.snapshot_id)
+        if attachment is None or not attachment.granted or isinstance(derived, Blocked):
+            continue
+        granted_id = attachment.coupon_id or derived.coupon_id
+        granted = terms_by_id.get(granted_id, derived.terms)
+        found.append(superseded(snapshot, derived, granted_id, granted))
+    return [problem for problem in found if problem is not None]
 
 
 def _stripe_ids(copies: Sequence[OrderCoupon]) -> dict[tuple[str, str], list[str]]:
@@ -302,8 +324,8 @@ class _Making:
         ]
 
     def problems(self) -> list[Problem]:
-        """One for each snapshot whose coupon cannot be had."""
-        found = []
+        """One for each snapshot whose coupon cannot be had, or whose discount is another one."""
+        found = [*self._situation.superseded]
         for key, group in self._situation.snapshots.items():
             error, action = self.errors.get(key), self._actions.get(key)
             for snapshot in group:

@@ -5,14 +5,14 @@ sensor asks the ledger which days hold terms of another mapping: what it finds s
 it was done.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import takewhile
 
 import dagster as dg
 
 from coupon_pipeline.assets.resources import open_ledger, open_settings, read_mapping
-from coupon_pipeline.automation.day_ranges import DayRange, ranges_of
+from coupon_pipeline.automation.day_ranges import ranges_of
 from coupon_pipeline.automation.jobs import (
     backfill_goes_on,
     by_days,
@@ -26,6 +26,7 @@ from coupon_pipeline.automation.jobs import (
 from coupon_pipeline.automation.schedules import within
 from coupon_pipeline.ledger import LedgerBusy
 from coupon_pipeline.ledger.automation import read_days_of_other_mapping
+from coupon_pipeline.settings import Settings
 
 NAME = "mapping_backfill"
 CONDITIONS_NAME = "mapping_conditions"
@@ -92,43 +93,47 @@ def mapping_sensor(default_status: dg.DefaultSensorStatus) -> dg.SensorDefinitio
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
         if is_under_way(context.instance, NAME) or backfill_goes_on(context.instance):
             return dg.SkipReason("A backfill goes on.")
-        settings, now = open_settings(), datetime.now(UTC)
-        mapping_hash = read_mapping(settings).mapping_hash
         try:
-            with open_ledger(settings).reading() as tx:
-                days = read_days_of_other_mapping(tx, mapping_hash)
+            requests = runs_to_ask_for(context.instance, open_settings(), datetime.now(UTC))
         except LedgerBusy as busy:
             return dg.SkipReason(str(busy))
-        wanted = ranges_of(within(settings, now.date(), days))
-        requests = _requests(own_runs(context.instance, NAME, now), wanted, mapping_hash, now)
         return dg.SensorResult(
             run_requests=requests,
-            skip_reason=None
-            if requests
-            else f"{len(wanted)} ranges hold terms of another mapping; none is due.",
+            skip_reason=None if requests else "No day that holds terms of another mapping is due.",
         )
 
     return evaluate
 
 
-def _requests(
-    records: Sequence[dg.RunRecord], wanted: Sequence[DayRange], mapping_hash: str, now: datetime
+def runs_to_ask_for(
+    instance: dg.DagsterInstance, settings: Settings, now: datetime
 ) -> list[dg.RunRequest]:
-    """One run for each range, and again for those that failed after the terms were derived.
+    """One run for each range of days that the mapping in force has to be applied to.
 
-    A mapping may come back: what counts as tried is what came after the last other mapping.
+    Days whose run failed are asked for as well, though the ledger may hold the new terms there:
+    they are derived before anything is written to Stripe. A mapping may come back, so what counts
+    as tried is what came after the last other mapping.
+
+    Raises:
+        SettingsError, MappingError: there is no mapping in force.
+        LedgerBusy: somebody kept the ledger.
     """
+    mapping_hash = read_mapping(settings).mapping_hash
+    with open_ledger(settings).reading() as tx:
+        days = read_days_of_other_mapping(tx, mapping_hash)
+    wanted = ranges_of(within(settings, now.date(), days))
+    records = own_runs(instance, NAME, now)
     of_this = takewhile(lambda r: r.dagster_run.tags.get(MAPPING_HASH) == mapping_hash, records)
     tried = by_days(of_this)
     failed = [days for days, attempts in tried.items() if has_failed(attempts[0])]
     last = records[0].dagster_run.run_id if records else "nothing"
     return [
         request(
-            days,
+            each,
             NAME,
-            f"{mapping_hash}:{days.first}:{days.last}:after {last}",
+            f"{mapping_hash}:{each.first}:{each.last}:after {last}",
             {MAPPING_HASH: mapping_hash},
         )
-        for days in sorted({*wanted, *failed})
-        if is_due(tried.get(days, []), now)
+        for each in sorted({*wanted, *failed})
+        if is_due(tried.get(each, []), now)
     ]

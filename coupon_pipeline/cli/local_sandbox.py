@@ -35,11 +35,11 @@ def local_sandbox(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def announced(served: "Sandbox", state_file: Path | None) -> Iterator[None]:
+def announced(served: "Sandbox", state_file: Path | None) -> Iterator[Path]:
     """Tell the commands that are run in this folder where the sandbox is.
 
     Without a state file the two services forget everything when they stop, and so does the ledger
-    that goes with them.
+    that goes with them. Gives that ledger's path.
     """
     SANDBOX_FOLDER.mkdir(exist_ok=True)
     ledger = (state_file or SANDBOX_FOLDER / "passing.sqlite").with_suffix(".duckdb")
@@ -61,7 +61,7 @@ def announced(served: "Sandbox", state_file: Path | None) -> Iterator[None]:
         encoding="utf-8",
     )
     try:
-        yield
+        yield ledger
     finally:
         SANDBOX_ADDRESSES.unlink(missing_ok=True)
         if state_file is None:

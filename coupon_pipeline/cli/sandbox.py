@@ -1,13 +1,17 @@
 """`coupon-pipeline sandbox`: the local Salesforce and Stripe, served until stopped."""
 
 import json
+import os
 import signal
+import subprocess
 import threading
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
+
+from coupon_pipeline.cli.local_sandbox import announced
 
 if TYPE_CHECKING:  # imported inside the command, so that the command line starts at once
     from rich.console import RenderableType
@@ -45,6 +49,7 @@ if TYPE_CHECKING:  # imported inside the command, so that the command line start
     help="Decide a point that is unconfirmed about the real services; repeatable.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print addresses and keys as one JSON line.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, metavar="[-- COMMAND ...]")
 def sandbox(
     *,
     orders: int,
@@ -58,8 +63,12 @@ def sandbox(
     frozen_clock: bool,
     wanted_switches: tuple[str, ...],
     as_json: bool,
+    command: tuple[str, ...],
 ) -> int:
-    """Serve a local Salesforce and Stripe, with a company in them, until stopped."""
+    """Serve a local Salesforce and Stripe, with a company in them, until stopped.
+
+    With a COMMAND, that is run with the sandbox as its only accounts, and serving ends with it.
+    """
     from coupon_pipeline.sandbox.clock import Clock  # noqa: PLC0415
     from coupon_pipeline.sandbox.serving import Sandbox  # noqa: PLC0415
     from coupon_pipeline.sandbox.switches import Switches, UnknownSwitchError, turn  # noqa: PLC0415
@@ -69,27 +78,47 @@ def sandbox(
         turn(switches, dict(_pair(text) for text in wanted_switches))
     except UnknownSwitchError as error:
         raise click.BadParameter(str(error), param_hint="--switch") from error
+    if state_file is not None:
+        state_file.parent.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        with Sandbox(
-            orders=orders,
-            seed=seed,
-            company=not empty,
-            namespace=namespace,
-            multi_currency=not single_currency,
-            clock=Clock(frozen=frozen_clock),
-            switches=switches,
-            state_file=state_file,
-            stripe_port=stripe_port,
-            salesforce_port=salesforce_port,
-        ) as served:
+        with (
+            Sandbox(
+                orders=orders,
+                seed=seed,
+                company=not empty,
+                namespace=namespace,
+                multi_currency=not single_currency,
+                clock=Clock(frozen=frozen_clock),
+                switches=switches,
+                state_file=state_file,
+                stripe_port=stripe_port,
+                salesforce_port=salesforce_port,
+            ) as served,
+            announced(served, state_file) as ledger,
+        ):
             _announce(served, as_json=as_json)
+            if command:
+                return _run_beside(served, command, ledger)
             threading.Event().wait()
     except KeyboardInterrupt:
         return 0
     except OSError as error:
         raise click.ClickException(f"The sandbox cannot listen there: {error}.") from error
     return 0
+
+
+def _run_beside(served: "Sandbox", command: tuple[str, ...], ledger: Path) -> int:
+    environment = {
+        **os.environ,
+        **served.addresses.environment(),
+        "COUPON_PIPELINE_DB": str(ledger.resolve()),
+    }
+    try:
+        # the user's own command, run as the user asked
+        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+    except OSError as error:
+        raise click.ClickException(f"{command[0]} cannot be run: {error}.") from error
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -165,6 +165,11 @@ def _coupon_lines(coupon: RecordedCoupon | None, decided: CouponDecision | None)
     verb = {"created": "made", "adopted": "adopted"}[coupon.origin]
     first = f"{_at(coupon.recorded_at)} for order {coupon.first_order_id}"
     lines = [f"Stripe coupon {coupon.coupon_id}: {verb} {first}"]
+    if coupon.terms.max_redemptions is not None:
+        lines.append(
+            f"Stripe counts its {coupon.terms.max_redemptions} redemptions over all orders that "
+            "use it, this one included"
+        )
     if decided is not None:
         lines.append(f"{decided.decision}: {decided.reason}")
         lines += [f"not reused: {difference}" for difference in decided.differences]

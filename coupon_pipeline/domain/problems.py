@@ -400,7 +400,7 @@ _SERIALISATION = (
     ),
     ProblemKind(
         "order_coupon.currency_differs",
-        Effect.WARNING,
+        Effect.REPORTED,
         "Order coupon {order_coupon_id} is in {order_coupon_currency}, but {coupon} is in "
         "{quote_coupon_currency}, which is used.",
         "Nothing: the package does not copy the currency. Correct the order coupon in Salesforce "
@@ -541,8 +541,8 @@ _ATTACHMENTS = (
         Effect.REPORTED,
         "The discount of {coupon} for {place} was granted from Stripe coupon {granted_id} before "
         "the mapping changed, and stays: {differences}.",
-        "Nothing, if what was granted is right. Otherwise replace the discount in Stripe by hand; "
-        "the next invoice shows which one counts.",
+        "Nothing, if what was granted is right. Otherwise remove the discount from the "
+        "subscription in Stripe by hand, and add a coupon with the right terms there.",
     ),
 )
 

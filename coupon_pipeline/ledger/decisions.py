@@ -315,9 +315,18 @@ def record_carries(tx: Transaction, target_ids: Iterable[str], carries: Iterable
 
 
 def read_due_targets(tx: Transaction, now: datetime) -> set[str]:
-    """Targets of selected orders on which a discount can be sent on now."""
+    """Targets of selected orders to be planned even if nothing new is wanted on them.
+
+    Those on which a discount can be sent on now, and those to which an order has come.
+    """
     tx.stage("carry_later", ["due_from"], [(now,)])
-    return {cast("str", row[0]) for row in tx.rows("due_carries")}
+    rows = [*tx.rows("due_carries"), *tx.rows("unplanned_targets")]
+    return {cast("str", row[0]) for row in rows}
+
+
+def record_planned_orders(tx: Transaction, targets: Mapping[str, str]) -> None:
+    """Remember with which target, by order id, each order has been planned."""
+    tx.upsert("planned_orders", ["order_id"], ["order_id", "target_id"], targets.items())
 
 
 _SNAPSHOT_COLUMNS = (

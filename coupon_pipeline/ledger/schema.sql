@@ -221,6 +221,13 @@ create table problems (
     resolved_at     timestamptz
 );
 
+-- Orders whose target has been planned since they came to it: an amendment adds a phase into which
+-- earlier orders' discounts have to go on, even if it has no coupon of its own.
+create table planned_orders (
+    order_id  varchar primary key,
+    target_id varchar not null
+);
+
 -- Sync records as they were last written to Salesforce.
 create table sync_records (
     compound_id varchar primary key,

@@ -44,6 +44,7 @@ ANSWER_KINDS: Final[dict[ServiceName, dict[str, str]]] = {
         "maintenance": "503 with an HTML page",
     },
 }
+SERVER_ERROR: Final = 500
 TRANSPORT_EXTENSION: Final = "sandbox.transport"
 
 
@@ -195,7 +196,8 @@ class FaultMiddleware:
         elif rule.kind == "hold_after":
             self._plan.held.put(rule)
             await _disconnected(receive)
-        elif rule.kind == "error_after":
+        elif rule.kind == "error_after" and answer[0]["status"] < SERVER_ERROR:
+            # a service that keeps its answers has already made the 500 that it keeps
             await self._fault_response("server_error")(scope, receive, send)
         elif rule.kind == "truncated":
             body = b"".join(message.get("body", b"") for message in answer[1:])
@@ -205,7 +207,8 @@ class FaultMiddleware:
             _transport(scope).close()
             await _disconnected(receive)
         else:
-            await asyncio.sleep(rule.milliseconds / 1000)
+            if rule.kind == "slow":
+                await asyncio.sleep(rule.milliseconds / 1000)
             for message in answer:
                 await send(message)
 

@@ -69,8 +69,9 @@ class Listener:
     times a second: starting and stopping takes milliseconds, so each test can have its own.
     """
 
-    def __init__(self, port: int = 0) -> None:
-        self._socket = _bound(port)
+    def __init__(self, port: int = 0, *, preferred: int = 0) -> None:
+        """`port` has to be free; a `preferred` one is taken if it is, else any."""
+        self._socket = _bound(port) if port or not preferred else _bound_if_free(preferred)
         self.port: int = self._socket.getsockname()[1]
         self._server: asyncio.Server | None = None
         self._state = ServerState()
@@ -144,6 +145,13 @@ def _bound(port: int) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+def _bound_if_free(port: int) -> socket.socket:
+    try:
+        return _bound(port)
+    except OSError:
+        return _bound(0)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

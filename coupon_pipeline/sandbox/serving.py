@@ -79,14 +79,16 @@ class Sandbox:
         self.switches = switches or Switches()
         self.journal = Journal(state_file)
         made = self._recall()
-        self.seed = int(str(made.get("seed", seed)))
+        self.seed = int(made.get("seed", seed))
         self.namespace = str(made.get("namespace", namespace))
         self.multi_currency = bool(made.get("multi_currency", multi_currency))
         self.faults = FaultPlan(seed=self.seed)
         self.calls = CallLog(keep=record_calls)
-        self._listeners: dict[ServiceName, Listener] = {}
-        self._listeners["stripe"] = Listener(stripe_port)
-        self._listeners["salesforce"] = Listener(salesforce_port)
+        self._listeners: dict[str, Listener] = {}
+        for name, port in (("stripe", stripe_port), ("salesforce", salesforce_port)):
+            # links from one service to the other hold the port of the earlier run
+            preferred = int(made.get(f"{name}_port", 0))
+            self._listeners[name] = Listener(port, preferred=preferred)
         self.stripe = StripeService(self.clock, self.switches, self.journal, self.seed)
         self.salesforce = SalesforceService(
             self.clock,
@@ -100,7 +102,7 @@ class Sandbox:
         if not made and company:
             fill(self, orders, self.seed)
         self._thread: LoopThread | None = None
-        self._apps: dict[ServiceName, ASGIApp] = {
+        self._apps: dict[str, ASGIApp] = {
             "stripe": self._front("stripe"),
             "salesforce": self._front("salesforce"),
         }
@@ -108,7 +110,7 @@ class Sandbox:
         self.remember()
         self.journal.flush()
 
-    def _recall(self) -> dict[str, str | bool]:
+    def _recall(self) -> dict[str, str | int]:
         state = self.journal.load(STATE_TABLE)
         clock, switches, made = state.get("clock"), state.get("switches"), state.get("made")
         if isinstance(clock, dict):
@@ -121,7 +123,7 @@ class Sandbox:
             turn(self.switches, kept | _turned(self.switches))
         if not isinstance(made, dict):
             return {}
-        return {key: value for key, value in made.items() if isinstance(value, str | bool)}
+        return {key: value for key, value in made.items() if isinstance(value, str | int)}
 
     def remember(self) -> None:
         """Put what the sandbox itself has to know after a restart into the journal."""
@@ -133,9 +135,10 @@ class Sandbox:
             STATE_TABLE,
             "made",
             {
-                "seed": str(self.seed),
+                "seed": self.seed,
                 "namespace": self.namespace,
                 "multi_currency": self.multi_currency,
+                **{f"{name}_port": listener.port for name, listener in self._listeners.items()},
             },
         )
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from coupon_pipeline.assets.resources import resource_definitions
 from coupon_pipeline.automation.day_ranges import RANGE_END, RANGE_START
 from coupon_pipeline.automation.jobs import repeats, request
 from coupon_pipeline.automation.seen_changes import SensorMemory
@@ -67,6 +68,18 @@ class Operator:
         assert memory.retried_at is not None
         earlier = replace(memory, retried_at=memory.retried_at - timedelta(**by))
         self._cursors[sensor_name] = earlier.to_text()
+
+    def sync_day(self, day: str) -> None:
+        """All assets of one day."""
+        self.run([dg.RunRequest(tags={RANGE_START: day, RANGE_END: day})])
+
+    def materialise_mapping(self) -> None:
+        """The asset of the mapping alone."""
+        dg.materialize(
+            [definitions().resolve_assets_def("coupon_mapping")],
+            instance=self.instance,
+            resources=resource_definitions(),
+        )
 
     def due_repeats(self, trigger: str, **later: float) -> list[dg.RunRequest]:
         """What a sensor asks for again so much later, because its run failed."""

@@ -70,6 +70,27 @@ def test_the_log_has_the_requests_of_the_api_and_no_others(sandbox: Sandbox) -> 
     assert call.status == 200
 
 
+def test_a_500_after_the_work_is_what_the_same_key_gets_again(sandbox: Sandbox) -> None:
+    """The first answer of an idempotency key is kept, also when it is an error."""
+    sandbox.faults.arm(FaultRule(service="stripe", kind="error_after"))
+
+    def create() -> requests.Response:
+        return requests.post(
+            f"{sandbox.addresses.stripe_url}/v1/coupons",
+            data={"id": "TEN", "percent_off": "10"},
+            headers={"Idempotency-Key": "one"},
+            auth=(sandbox.addresses.stripe_api_key, ""),
+            timeout=5,
+        )
+
+    first, again = create(), create()
+
+    assert (first.status_code, again.status_code) == (500, 500)
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert again.content == first.content
+    assert stripe(sandbox, "coupons/TEN").status_code == 200
+
+
 def test_faults_strike_the_api_and_nothing_else(sandbox: Sandbox) -> None:
     """A person must be able to disarm what they have armed."""
     sandbox.faults.arm(FaultRule(service="stripe", kind="server_error", times=None))
@@ -102,7 +123,18 @@ def test_state_and_clock_go_on_after_a_restart(tmp_path: Path) -> None:
         assert count(again, "Order") == 20
         assert {one["id"] for one in again.stripe.all("subscription")} == subscriptions
         assert again.clock.now() == PRESENT + timedelta(days=3)
-        assert again.addresses.stripe_api_key == first.addresses.stripe_api_key
+        assert again.addresses == first.addresses
+
+
+def test_a_port_that_is_taken_meanwhile_is_given_up(tmp_path: Path) -> None:
+    """Links of the earlier run break, but it runs."""
+    state = tmp_path / "state"
+    with (
+        Sandbox(company=False, state_file=state) as first,
+        Sandbox(state_file=state) as again,
+    ):
+        assert again.addresses.stripe_url != first.addresses.stripe_url
+        assert stripe(again, "coupons").status_code == 200
 
 
 def test_what_was_answered_is_in_the_file_even_if_the_process_dies(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ class Account:
         if self.pinned is not None:
             return self.pinned
         customer = self.store.get("customer", customer_id) if customer_id else None
-        if customer is not None and customer["test_clock"]:
+        if customer is not None and customer.get("test_clock"):
             test_clock = self.store.get("test_clock", customer["test_clock"])
             if test_clock is not None:
                 frozen: int = test_clock["frozen_time"]

@@ -36,7 +36,17 @@ def retrieve_account(account: Account, call: Call) -> Answer:
         "details_submitted": True,
         "email": "sandbox@example.com",
         "payouts_enabled": True,
-        "settings": {"dashboard": {"display_name": "Sandbox", "timezone": "Etc/UTC"}},
+        "settings": {
+            "branding": {"icon": None, "logo": None},
+            "card_payments": {"statement_descriptor_prefix": None},
+            "dashboard": {"display_name": "Sandbox", "timezone": "Etc/UTC"},
+            "payments": {"statement_descriptor": None},
+            "payouts": {
+                "debit_negative_balances": True,
+                "schedule": {"delay_days": 2, "interval": "daily"},
+                "statement_descriptor": None,
+            },
+        },
         "type": "standard",
     }
     return Shown("account", thing)

@@ -94,6 +94,10 @@ def delete(account: Account, call: Call) -> Answer:
         if subscription["status"] not in {"canceled", "incomplete_expired"}:
             ended = account.store.edit("subscription", subscription["id"])
             ended |= {"status": "canceled", "canceled_at": now, "ended_at": now}
+    for schedule in account.store.having("subscription_schedule", "customer", call.id):
+        if schedule["status"] in {"not_started", "active"}:
+            ended = account.store.edit("subscription_schedule", schedule["id"])
+            ended |= {"status": "canceled", "canceled_at": now, "current_phase": None}
     customer = account.store.edit("customer", call.id)
     tombstone = {"id": call.id, "object": "customer", "deleted": True}
     created_at = customer["created"]

@@ -69,7 +69,7 @@ EXPANDABLE: Final[dict[str, dict[str, str]]] = {
         "phases.items.discounts.coupon": "coupon",
         "phases.items.discounts.discount": "discount",
         "phases.items.discounts.promotion_code": "promotion_code",
-        "phases.items.plan": "price",
+        "phases.items.plan": ABSENT,
         "phases.items.price": "price",
         "phases.add_invoice_items.price": "price",
         "phases.add_invoice_items.discounts.coupon": "coupon",

@@ -261,3 +261,53 @@ def test_subscriptions_are_listed_by_status_customer_and_price(shop: Shop) -> No
     assert ids(status="all") == [second.id, first.id]
     assert ids(price=other) == [second.id]
     assert ids(price=shop.price) == []
+
+
+def test_the_account_and_its_balance_can_be_read(shop: Shop) -> None:
+    """The first thing that a client does to learn whose key it has."""
+    account = shop.v1.accounts.retrieve_current()
+
+    assert account.id == shop.v1.accounts.retrieve(account.id).id
+    assert shop.v1.balance.retrieve().livemode is False
+    assert refused(lambda: shop.v1.accounts.retrieve("acct_other")).code == "account_invalid"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "customer.discount.source.coupon",
+        "customer.subscriptions",
+        "items.data.price.product",
+        "latest_invoice.total_discount_amounts.discount",
+        "latest_invoice.lines.data.discounts",
+        "discounts.promotion_code",
+        "schedule.phases.items.price",
+        "default_payment_method",
+    ],
+)
+def test_paths_that_the_api_has_can_be_expanded(shop: Shop, path: str) -> None:
+    """What comes of them is held against the SDK's types, too."""
+    shop.percent("A", 10)
+    item = {"price": shop.price, "discounts": [{"coupon": "A"}]}
+    made = shop.subscribe(items=[item], discounts=[{"coupon": "A"}])
+    shop.v1.subscription_schedules.create({"from_subscription": made.id})
+
+    assert shop.v1.subscriptions.retrieve(made.id, {"expand": [path]}).id == made.id
+
+
+def test_a_deleted_customer_is_a_tombstone_and_nothing_of_it_goes_on(shop: Shop) -> None:
+    """Its subscriptions and schedules end with it; what can be read stays readable."""
+    shop.percent("A", 10)
+    made = shop.subscribe(discounts=[{"coupon": "A"}])
+    phases = [{"items": [{"price": shop.price}], "duration": {"interval": "month"}}]
+    later = {"customer": shop.customer, "start_date": shop.now() + 60, "phases": phases}
+    schedule = shop.v1.subscription_schedules.create(later)
+
+    assert shop.v1.customers.delete(shop.customer).deleted
+    shop.advance(days=62)
+
+    assert shop.v1.customers.retrieve(shop.customer).deleted
+    assert shop.get(made.id).status == "canceled"
+    assert shop.v1.subscription_schedules.retrieve(schedule.id).status == "canceled"
+    assert shop.v1.customers.list().data == []
+    assert refused(shop.subscribe).code == "resource_missing"

@@ -1,0 +1,145 @@
+"""Runs in this process that can die: everything after the chosen point is as if it were killed.
+
+A cut connection stands for the kill around a request. From then on the ledger takes no commit
+and no request is tried again, so what is left on disk and in both services is what a killed
+process leaves. Killing the real process proves that the two are alike, for a sample.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, nullcontext
+from uuid import uuid4
+
+from coupon_pipeline.assets.activated_orders import extract_orders
+from coupon_pipeline.assets.coupon_attachments import load_attachments
+from coupon_pipeline.assets.coupon_junctions import extract_junctions
+from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
+from coupon_pipeline.assets.reporting import counted_stage
+from coupon_pipeline.assets.resources import open_ledger, open_salesforce, read_mapping
+from coupon_pipeline.assets.run import Run, StageReport
+from coupon_pipeline.assets.salesforce_records import write_back
+from coupon_pipeline.assets.stripe_coupons import load_coupons
+from coupon_pipeline.ledger import Ledger, crash_points
+from coupon_pipeline.salesforce import Pacing
+from coupon_pipeline.sandbox.faults import FaultRule
+from coupon_pipeline.settings import load_settings
+from coupon_pipeline.stripe_api import StripeEdge
+from tests.crashes.points import Event, Point, is_write
+from tests.world import World
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL: nothing in the product may catch it."""
+
+
+class Life:
+    """A run that dies at a point, or that lives and tells what it did."""
+
+    def __init__(self, world: World, point: Point | None = None) -> None:
+        self._world = world
+        self._point = point
+        self._dead = threading.Event()
+        self._commits = 0
+        self.events: list[Event] = []
+
+    def run(self) -> bool:
+        """All stages. Whether it came to its end.
+
+        Raises:
+            SalesforceError, StripeEdgeError, LedgerError: as the stages.
+        """
+        with self._armed():
+            try:
+                self._stages()
+            except Killed:
+                return False
+        return True
+
+    def pause(self, _seconds: float) -> None:
+        """What waiting is done with: no time is lost, and the dead do not try again."""
+        self._die_if_dead()
+
+    @contextmanager
+    def _armed(self) -> Iterator[None]:
+        sandbox, point = self._world.sandbox, self._point
+        sandbox.faults.on_strike = self._strike
+        number = None
+        if point is not None and point.service is not None:
+            rule = FaultRule(
+                service=point.service,
+                kind="cut_before" if point.moment == "before_request" else "cut_after",
+                after=point.number - 1,
+            )
+            number = sandbox.faults.arm(rule)
+        self._seen = {service: sandbox.calls.total(service) for service in ("stripe", "salesforce")}
+        try:
+            with crash_points.watch(self._commit):
+                yield
+        finally:
+            self._note_calls()
+            sandbox.faults.on_strike = None
+            if number is not None:
+                sandbox.faults.disarm(number)
+
+    def _strike(self, _rule: FaultRule) -> None:
+        if self._point is not None:
+            self._dead.set()
+
+    def _commit(self, moment: crash_points.Moment) -> None:
+        self._die_if_dead()
+        if moment == "before_commit":
+            self._commits += 1
+            self._note_calls()
+        else:
+            self.events.append(Event(None, self._commits, writes=False))
+        point = self._point
+        if point is not None and (point.moment, point.number) == (moment, self._commits):
+            self._dead.set()
+            self._die_if_dead()
+
+    def _note_calls(self) -> None:
+        for service in self._seen:
+            for call in self._world.sandbox.calls.all(service)[self._seen[service] :]:
+                self._seen[service] += 1
+                number = sum(e.service == service for e in self.events) + 1
+                self.events.append(Event(service, number, is_write(call.method, call.path)))
+
+    def _die_if_dead(self) -> None:
+        if self._dead.is_set():
+            raise Killed
+
+    def _stages(self) -> None:
+        settings = load_settings()
+        mapping = read_mapping(settings)
+        account = settings.stripe()
+        ledger = open_ledger(settings)
+        run = Run(f"run-{uuid4().hex}", self._world.selection())
+        with (
+            closing(open_salesforce(settings, pacing=Pacing(pause=self.pause))) as salesforce,
+            closing(
+                StripeEdge(account.api_key, base_url=account.api_base, pause=self.pause)
+            ) as stripe,
+        ):
+            reading: tuple[Callable[[], StageReport], ...] = (
+                lambda: extract_orders(run, ledger, salesforce, settings, mapping),
+                lambda: extract_junctions(run, ledger, salesforce, mapping),
+                lambda: freeze_snapshots(run, ledger, salesforce, settings, mapping),
+            )
+            writing: tuple[Callable[[], StageReport], ...] = (
+                lambda: load_coupons(run, ledger, stripe, settings, mapping),
+                lambda: load_attachments(run, ledger, stripe, settings),
+                lambda: write_back(run, ledger, salesforce, settings, mapping),
+            )
+            for number, stage in enumerate((*reading, *writing)):
+                with (
+                    counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as counted,
+                    _lock(ledger, wanted=number >= len(reading)),
+                ):
+                    counted.report.stage = f"stage {number}"
+                    counted.report = stage()
+
+
+@contextmanager
+def _lock(ledger: Ledger, *, wanted: bool) -> Iterator[None]:
+    with ledger.load_lock() if wanted else nullcontext():
+        yield
