@@ -14,7 +14,7 @@ from coupon_pipeline.automation.mapping_change import (
     condition_sensor,
     mapping_sensor,
 )
-from coupon_pipeline.automation.schedules import schedules
+from coupon_pipeline.automation.schedules import SCHEDULES
 from coupon_pipeline.settings import Automation, Settings, load_settings
 
 __all__ = ["SYNC_JOB", "definitions"]
@@ -27,11 +27,14 @@ def definitions() -> dg.Definitions:
     return dg.Definitions(
         assets=_assets(settings, try_mapping(settings)),
         jobs=[sync_job],
-        schedules=schedules(
-            dg.DefaultScheduleStatus.RUNNING
-            if "schedules" in settings.coupon_pipeline_automation
-            else dg.DefaultScheduleStatus.STOPPED
-        ),
+        schedules=[
+            schedule.definition(
+                dg.DefaultScheduleStatus.RUNNING
+                if "schedules" in settings.coupon_pipeline_automation
+                else dg.DefaultScheduleStatus.STOPPED
+            )
+            for schedule in SCHEDULES
+        ],
         sensors=[
             change_sensor(settings, _status(settings, "changes")),
             condition_sensor(_status(settings, "mapping")),

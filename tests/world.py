@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import dagster as dg
 import pytest
@@ -246,6 +246,103 @@ class World:
         currency = str(self.record("Order", order.order_id)["CurrencyIsoCode"])
         return self.subscribe(order, prices, currency)
 
+    def another_order_on(self, order: MadeOrder, *, coupons: Sequence[str]) -> MadeOrder:
+        """A second order that the order sync put on the same subscription."""
+        made = self.order(coupons=coupons, synced=False)
+        self.update("Order", made.order_id, Stripe_ID__c=order.subscription_id)
+        return made
+
+    def manage(self, order: MadeOrder) -> str:
+        """Put the order's subscription under a schedule with a year's phase and one after it."""
+        schedule = self.stripe.v1.subscription_schedules.create(
+            {"from_subscription": order.subscription_id or ""}
+        )
+        return self._extend(schedule, order)
+
+    def amend(self, order: MadeOrder, schedule_id: str) -> MadeOrder:
+        """An amendment order without coupons: a phase more, written as the connector does."""
+        made = self.order(synced=False)
+        self.update("Order", made.order_id, Stripe_ID__c=order.subscription_id)
+        schedule = self.stripe.v1.subscription_schedules.retrieve(schedule_id)
+        self._extend(schedule, made)
+        return made
+
+    def _extend(self, schedule: stripe.SubscriptionSchedule, order: MadeOrder) -> str:
+        """A further phase of a year, with everything else as it is."""
+        phases: list[JsonObject] = []
+        for phase in schedule.phases:
+            phases.append(
+                {
+                    "start_date": phase.start_date,
+                    "end_date": phase.end_date,
+                    "items": [_phase_item(item) for item in phase.items],
+                    "discounts": [_entry(each) for each in phase.discounts] or "",
+                    "metadata": dict(phase.metadata.to_dict()) if phase.metadata else {},
+                }
+            )
+        last = dict(phases[-1])
+        last.pop("start_date")
+        last.pop("end_date")
+        last["duration"] = {"interval": "year", "interval_count": 1}
+        last["discounts"] = ""
+        last["items"] = [{**item, "discounts": ""} for item in cast("list[JsonObject]", last["items"])]
+        last["metadata"] = {"salesforce_order_id": order.order_id}
+        self.stripe.v1.subscription_schedules.update(
+            schedule.id, cast("Any", {"phases": [*phases, last], "proration_behavior": "none"})
+        )
+        return schedule.id
+
+    def schedule_later(self, order: MadeOrder, *, starts_in: timedelta) -> str:
+        """The order sync makes a schedule that begins later."""
+        start = int((self.sandbox.clock.now() + starts_in).timestamp())
+        customer = self.stripe_create("customer", name="Acme GmbH")
+        prices = [
+            str(
+                self.record("PricebookEntry", str(self.record("OrderItem", i)["PricebookEntryId"]))[
+                    "Stripe_ID__c"
+                ]
+            )
+            for i in order.item_ids
+        ]
+        schedule = self.stripe.v1.subscription_schedules.create(
+            {
+                "customer": str(customer["id"]),
+                "start_date": start,
+                "end_behavior": "release",
+                "phases": [
+                    {
+                        "items": [
+                            {"price": price, "metadata": {"salesforce_order_item_id": item}}
+                            for price, item in zip(prices, order.item_ids, strict=True)
+                        ],
+                        "duration": {"interval": "year", "interval_count": 1},
+                        "collection_method": "send_invoice",
+                        "invoice_settings": {"days_until_due": 30},
+                        "metadata": {"salesforce_order_id": order.order_id},
+                    }
+                ],
+            }
+        )
+        self.update("Order", order.order_id, Stripe_ID__c=schedule.id)
+        return schedule.id
+
+    def metadata(self, subscription_id: str | None) -> dict[str, str]:
+        """The metadata of a subscription."""
+        found = self.stripe.v1.subscriptions.retrieve(subscription_id or "").metadata
+        return {key: str(value) for key, value in found.to_dict().items()}
+
+    def metadata_by_hand(self, subscription_id: str | None, metadata: dict[str, str]) -> None:
+        """Somebody keeps their own metadata on a subscription."""
+        self.stripe.v1.subscriptions.update(subscription_id or "", {"metadata": metadata})
+
+    def customer_discount(self, subscription_id: str | None, *, percent_off: float) -> None:
+        """The subscription's customer has a discount of its own."""
+        coupon = self.stripe_create("coupon", percent_off=percent_off, duration="forever")
+        customer = self.stripe.v1.subscriptions.retrieve(subscription_id or "").customer
+        self.sandbox.run_on_loop(
+            lambda: self.sandbox.stripe.set_customer_discount(str(customer), str(coupon["id"]))
+        )
+
     def put_by_hand(self, subscription_id: str | None, coupon_id: str) -> None:
         """Somebody adds a coupon in the Stripe dashboard."""
         self.stripe.v1.subscriptions.update(
@@ -323,6 +420,19 @@ class World:
     def plan(self, *order_ids: str) -> Planned:
         """What a sync would do."""
         return make_plan(load_settings(), self.selection(*order_ids))
+
+
+def _phase_item(item: Any) -> JsonObject:
+    return {
+        "price": item.price,
+        "quantity": item.quantity,
+        "metadata": item.metadata.to_dict() if item.metadata else {},
+        "discounts": [_entry(each) for each in item.discounts or []] or "",
+    }
+
+
+def _entry(discount: Any) -> JsonObject:
+    return {"discount": discount.discount} if discount.discount else {"coupon": discount.coupon}
 
 
 def _worth(discounts: Sequence[object]) -> list[tuple[object, object]]:

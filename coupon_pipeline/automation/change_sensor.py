@@ -114,9 +114,9 @@ def look_for_changes(
     """
     ledger = open_ledger(settings)
     paths = read_mapping(settings).paths
-    orders, seen_orders = _follow(memory.orders, salesforce.read_changed_orders)
+    orders, seen_orders = _follow(memory.orders, salesforce.read_changed_orders, now)
     coupons, seen_coupons = _follow(
-        memory.coupons, lambda after: salesforce.read_changed_coupons(after, paths)
+        memory.coupons, lambda after: salesforce.read_changed_coupons(after, paths), now
     )
     edited = _edited(ledger, coupons)
     days = {order.activation_day for order in orders}
@@ -136,7 +136,9 @@ def look_for_changes(
 
 
 def _follow(
-    seen: SeenChanges, read: Callable[[ChangeCursor | None], ChangesRead[Changed]]
+    seen: SeenChanges,
+    read: Callable[[ChangeCursor | None], ChangesRead[Changed]],
+    now: datetime,
 ) -> tuple[list[Changed], SeenChanges]:
     """What is new since the last look, and what to remember of this one."""
     found: list[Changed] = []
@@ -149,7 +151,7 @@ def _follow(
             break
     stamps = [(change.record_id, change.changed_at) for change in found]
     new = [change for change in found if seen.is_new(change.record_id, change.changed_at)]
-    return new, seen.after(stamps, position, is_complete=is_complete)
+    return new, seen.after(stamps, position, now, is_complete=is_complete)
 
 
 def _edited(ledger: Ledger, changed: Sequence[ChangedCoupon]) -> list[ChangedCoupon]:

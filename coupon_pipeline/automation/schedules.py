@@ -1,6 +1,7 @@
 """The hourly and the daily schedule, over the activation days that can still change."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
@@ -12,15 +13,67 @@ from coupon_pipeline.ledger import LedgerBusy
 from coupon_pipeline.ledger.automation import read_days_not_done
 from coupon_pipeline.settings import Settings
 
-HOURLY_DAYS = 2
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When it ticks, and how many of the latest days it always runs."""
+
+    name: str
+    cron: str
+    recent_days: int
+
+    def requests(
+        self, instance: dg.DagsterInstance, settings: Settings, at: datetime
+    ) -> list[dg.RunRequest] | dg.SkipReason:
+        """One run for each contiguous range of the days that can still change."""
+        if is_under_way(instance, self.name):
+            return dg.SkipReason(f"The runs that the {self.name} schedule asked for go on.")
+        try:
+            found = days_to_run(settings, self.recent_days, at)
+        except LedgerBusy as busy:
+            return dg.SkipReason(str(busy))
+        return [
+            request(days, self.name, f"{self.name}:{at.isoformat()}:{days.first}") for days in found
+        ]
+
+    def definition(self, default_status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+        """As Dagster knows it."""
+
+        @dg.schedule(
+            name=self.name,
+            cron_schedule=self.cron,
+            execution_timezone="UTC",
+            job=sync_job,
+            default_status=default_status,
+            description=(
+                f"Syncs the last {self.recent_days} activation days, and earlier ones on which "
+                "something is pending or blocked. One run for each contiguous range of days."
+            ),
+        )
+        def evaluate(
+            context: dg.ScheduleEvaluationContext,
+        ) -> list[dg.RunRequest] | dg.SkipReason:
+            return self.requests(
+                context.instance, open_settings(), context.scheduled_execution_time
+            )
+
+        return evaluate
+
+
+HOURLY = Schedule("hourly", "7 * * * *", recent_days=2)
 """Today and yesterday: an order activated around midnight may be seen late."""
-DAILY_DAYS = 30
+DAILY = Schedule("daily", "23 4 * * *", recent_days=30)
 """For what neither a change nor a pending record tells: an association deleted or made late, an
 order taken back."""
+SCHEDULES = (HOURLY, DAILY)
 
 
 def days_to_run(settings: Settings, recent: int, now: datetime) -> list[DayRange]:
-    """The last `recent` days, and all earlier ones that hold something pending or blocked."""
+    """The last `recent` days, and all earlier ones that hold something pending or blocked.
+
+    Raises:
+        LedgerBusy: somebody kept the ledger.
+    """
     today = now.astimezone(UTC).date()
     latest = [today - timedelta(days=back) for back in range(recent)]
     with open_ledger(settings).reading() as tx:
@@ -31,43 +84,3 @@ def days_to_run(settings: Settings, recent: int, now: datetime) -> list[DayRange
 def within(settings: Settings, today: date, days: Iterable[date]) -> list[date]:
     """Those of the days that are partitions."""
     return [day for day in days if settings.first_day <= day <= today]
-
-
-def schedules(default_status: dg.DefaultScheduleStatus) -> list[dg.ScheduleDefinition]:
-    """Both schedules."""
-    return [
-        _schedule("hourly", "7 * * * *", HOURLY_DAYS, default_status),
-        _schedule("daily", "23 4 * * *", DAILY_DAYS, default_status),
-    ]
-
-
-def _schedule(
-    name: str, cron: str, recent: int, default_status: dg.DefaultScheduleStatus
-) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name=name,
-        cron_schedule=cron,
-        execution_timezone="UTC",
-        job=sync_job,
-        default_status=default_status,
-        description=(
-            f"Syncs the last {recent} activation days, and earlier ones on which something is "
-            "pending or blocked. One run for each contiguous range of days."
-        ),
-    )
-    def evaluate(
-        context: dg.ScheduleEvaluationContext,
-    ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        at = context.scheduled_execution_time
-        if is_under_way(context.instance, name):
-            yield dg.SkipReason(f"The runs that the {name} schedule asked for before go on.")
-            return
-        try:
-            found = days_to_run(open_settings(), recent, at)
-        except LedgerBusy as busy:
-            yield dg.SkipReason(str(busy))
-            return
-        for days in found:
-            yield request(days, name, f"{name}:{at.isoformat()}:{days.first}")
-
-    return evaluate

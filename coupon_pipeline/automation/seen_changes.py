@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from coupon_pipeline.salesforce import ChangeCursor
 
 OVERLAP = timedelta(minutes=10)
+_CLOCK_DIFFERENCE = timedelta(minutes=2)
 _LOWEST_ID = "000000000000000AAA"
 
 
@@ -34,6 +35,7 @@ class SeenChanges:
         self,
         changes: Iterable[tuple[str, datetime]],
         end: ChangeCursor | None,
+        looked_at: datetime,
         *,
         is_complete: bool,
     ) -> "SeenChanges":
@@ -42,16 +44,21 @@ class SeenChanges:
         Args:
             changes: record id and stamp of all that was read, new or not.
             end: the position of the last one.
+            looked_at: the time of looking.
             is_complete: whether there was nothing more to read. Otherwise the next look goes on at
-                `end`, and the overlap is read when it has caught up.
+                `end`, or earlier if rows before it may still become visible.
         """
         stamps = {**self.stamps, **dict(changes)}
-        latest = max(stamps.values(), default=None)
-        if latest is None:
+        if not stamps or end is None:
             return self
-        begin = latest - OVERLAP
-        position = ChangeCursor(begin, _LOWEST_ID) if is_complete else end
-        return SeenChanges(position, {i: at for i, at in stamps.items() if at >= begin})
+        begin = max(stamps.values()) - OVERLAP
+        if is_complete:
+            position = ChangeCursor(begin, _LOWEST_ID)
+        else:
+            settled = ChangeCursor(looked_at - OVERLAP - _CLOCK_DIFFERENCE, _LOWEST_ID)
+            position = min(end, settled, key=lambda cursor: (cursor.at, cursor.record_id))
+        oldest = min(begin, position.at)
+        return SeenChanges(position, {i: at for i, at in stamps.items() if at >= oldest})
 
     def as_json(self) -> dict[str, object]:
         """For the sensor's cursor."""

@@ -111,17 +111,26 @@ class PhaseRuns:
     def _first_phase(self, order_id: str) -> int | None:
         """When the order's first phase starts, past ones included.
 
-        By the metadata that the order sync writes. An unmarked phase belongs to the initial order
-        or, if it starts on the effective date of an amendment, to that amendment.
+        By the metadata that the order sync writes; of the current phase also by the
+        subscription's, because a schedule that was made from a subscription does not copy it. An
+        unmarked phase belongs to the initial order or, if it starts on the effective date of an
+        amendment, to that amendment.
         """
-        key = self.policy.order_key
-        marked = [p for p in self._all_phases if p.metadata.get(key) == order_id]
-        unmarked = [p for p in self._all_phases if key not in p.metadata]
+        marks = [self._mark(phase) for phase in self._all_phases]
+        marked = [p for p, mark in zip(self._all_phases, marks, strict=True) if mark == order_id]
+        unmarked = [p for p, mark in zip(self._all_phases, marks, strict=True) if mark is None]
         order = self._orders.get(order_id)
         if not marked and order and (order.order_type or "").casefold() == "amendment":
             day = order.effective_date
             unmarked = [p for p in unmarked if from_unix(p.start_date).date() == day]
         return next((phase.start_date for phase in marked or unmarked), None)
+
+    def _mark(self, phase: PhaseState) -> str | None:
+        mark = phase.metadata.get(self.policy.order_key)
+        is_current = self._active and bool(self.phases) and phase is self.phases[0]
+        if mark is None and is_current and self._subscription is not None:
+            return self._subscription.metadata.get(self.policy.order_key)
+        return mark
 
     def _of_item(self, order_id: str, order_item_id: str) -> Run | str:
         """By metadata in any phase; only where no phase has it, by item id or unique price."""

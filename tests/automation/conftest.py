@@ -1,7 +1,6 @@
 """Sensors read the history of runs, so each of these tests has a Dagster instance of its own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -11,9 +10,9 @@ from tests.world import World
 
 
 @pytest.fixture
-def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
-    """An instance without any history, on disk: a schedule opens it by itself."""
-    with dg.DagsterInstance.local_temp(str(tmp_path)) as made:
+def instance() -> Iterator[dg.DagsterInstance]:
+    """An instance without any history."""
+    with dg.DagsterInstance.ephemeral() as made:
         yield made
 
 

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from coupon_pipeline.assets.resources import resource_definitions
 from coupon_pipeline.automation.day_ranges import RANGE_END, RANGE_START
 from coupon_pipeline.automation.jobs import repeats, request
+from coupon_pipeline.automation.schedules import Schedule
 from coupon_pipeline.automation.seen_changes import SensorMemory
 from coupon_pipeline.definitions import SYNC_JOB, definitions
+from coupon_pipeline.settings import load_settings
 from tests.world import World
 
 
@@ -41,13 +42,10 @@ class Operator:
         """Somebody resets the sensor."""
         self._cursors.pop(sensor_name, None)
 
-    def tick(self, schedule_name: str, at: datetime | None = None) -> list[dg.RunRequest]:
+    def tick(self, schedule: Schedule, at: datetime | None = None) -> list[dg.RunRequest]:
         """One tick of a schedule."""
-        schedule = definitions().get_repository_def().get_schedule_def(schedule_name)
-        context = dg.build_schedule_context(
-            self.instance, scheduled_execution_time=at or datetime.now(UTC)
-        )
-        return self._new(schedule.evaluate_tick(context).run_requests or ())
+        found = schedule.requests(self.instance, load_settings(), at or datetime.now(UTC))
+        return [] if isinstance(found, dg.SkipReason) else self._new(found)
 
     def run(self, requests: list[dg.RunRequest], *, raise_on_error: bool = True) -> list[bool]:
         """Run them, one after the other; whether each succeeded."""
@@ -75,10 +73,8 @@ class Operator:
 
     def materialise_mapping(self) -> None:
         """The asset of the mapping alone."""
-        dg.materialize(
-            [definitions().resolve_assets_def("coupon_mapping")],
-            instance=self.instance,
-            resources=resource_definitions(),
+        definitions().resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=self.instance, asset_selection=[dg.AssetKey("coupon_mapping")]
         )
 
     def due_repeats(self, trigger: str, **later: float) -> list[dg.RunRequest]:

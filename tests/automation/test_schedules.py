@@ -6,7 +6,7 @@ import dagster as dg
 import pytest
 
 from coupon_pipeline.automation.day_ranges import DayRange
-from coupon_pipeline.automation.schedules import days_to_run
+from coupon_pipeline.automation.schedules import DAILY, HOURLY, days_to_run
 from coupon_pipeline.definitions import definitions
 from coupon_pipeline.settings import load_settings
 from tests.automation.operating import Operator, days_asked
@@ -21,7 +21,7 @@ def _days() -> list[DayRange]:
     return days_to_run(load_settings(), 2, MUCH_LATER)
 
 
-@pytest.mark.parametrize("name", ["hourly", "daily"])
+@pytest.mark.parametrize("name", [HOURLY.name, DAILY.name])
 def test_they_are_off_in_a_clone_and_on_by_one_setting(world: World, name: str) -> None:
     """A clone that is tried out must not write to a real account by itself."""
     stopped = definitions().get_repository_def().get_schedule_def(name)
@@ -83,7 +83,7 @@ def test_a_tick_asks_for_one_run_for_each_range(operator: Operator, world: World
     world.sync()
     order = world.subscribe_later(order)
 
-    asked = operator.tick("hourly", MUCH_LATER)
+    asked = operator.tick(HOURLY, MUCH_LATER)
     operator.run(asked[:1])
 
     assert days_asked(asked) == [("2026-11-02", "2026-11-02"), ("2026-12-19", "2026-12-20")]
@@ -91,10 +91,9 @@ def test_a_tick_asks_for_one_run_for_each_range(operator: Operator, world: World
 
 
 def test_a_tick_asks_for_nothing_while_the_runs_of_the_last_one_go_on(
-    operator: Operator, world: World
+    operator: Operator,
 ) -> None:
     """Runs must not pile up behind a slow one."""
-    assert world.ledger
-    operator.queue(operator.tick("hourly")[0])
+    operator.queue(operator.tick(HOURLY)[0])
 
-    assert operator.tick("hourly", datetime.now(UTC) + timedelta(hours=1)) == []
+    assert operator.tick(HOURLY, datetime.now(UTC) + timedelta(hours=1)) == []

@@ -43,7 +43,7 @@ def _state(made: list[Write], at: datetime) -> dict[str, datetime]:
 
 
 def _look(
-    seen: SeenChanges, state: dict[str, datetime], most: int
+    seen: SeenChanges, state: dict[str, datetime], most: int, now: datetime
 ) -> tuple[list[tuple[str, datetime]], SeenChanges]:
     """A look that reads at most so many records."""
     behind = sorted(
@@ -54,7 +54,7 @@ def _look(
     read = [(record_id, stamp) for stamp, record_id in behind[:most]]
     end = ChangeCursor(read[-1][1], read[-1][0]) if read else seen.position
     new = [change for change in read if seen.is_new(*change)]
-    return new, seen.after(read, end, is_complete=len(behind) <= most)
+    return new, seen.after(read, end, now, is_complete=len(behind) <= most)
 
 
 @given(writes(), st.lists(st.integers(0, 9000), max_size=12), st.integers(1, 4))
@@ -66,7 +66,7 @@ def test_each_visible_change_is_told_once_however_late_it_shows_and_however_seld
     told: list[tuple[str, datetime]] = []
     at = START + timedelta(hours=3)
     for moment in [*(START + timedelta(seconds=second) for second in sorted(looks)), *[at] * 12]:
-        new, seen = _look(seen, _state(made, moment), most)
+        new, seen = _look(seen, _state(made, moment), most, moment)
         told += new
         seen = SensorMemory.from_text(SensorMemory(orders=seen).to_text()).orders
 

@@ -1,0 +1,165 @@
+"""What orders become in Stripe: subscriptions and schedules in every state, changed by others."""
+
+from datetime import timedelta
+
+import pytest
+from tests.world import MadeOrder, World
+
+
+def _codes(world: World) -> list[str]:
+    return [problem.code for problem in world.sync().problems]
+
+
+def test_the_proof_is_written_in_the_request_that_attaches(world: World) -> None:
+    """Neither can be there without the other, and it fits Stripe's metadata."""
+    order = world.order(coupons=[world.quote_coupon()], lines=[[world.quote_coupon()]])
+    world.metadata_by_hand(order.subscription_id, {"team": "blue"})
+
+    world.sync()
+
+    metadata = world.metadata(order.subscription_id)
+    assert 0 < len(metadata["coupon_pipeline"]) <= 500
+    assert metadata["team"] == "blue"
+
+
+def test_a_discount_that_somebody_removed_is_reported_and_not_granted_again(
+    world: World,
+) -> None:
+    """A person decided so; seen when the subscription is read for something new."""
+    coupon = world.quote_coupon(Duration__c="forever")
+    order = world.order(coupons=[coupon])
+    world.sync()
+    world.stripe.v1.subscriptions.update(order.subscription_id or "", {"discounts": ""})
+    world.another_order_on(order, coupons=[world.quote_coupon(Percent_Off__c=20)])
+
+    assert "attachment.removed_by_hand" in _codes(world)
+    assert world.discounted(order.subscription_id) == [(20, None)]
+
+
+def test_the_customer_s_own_discount_is_carried_along(world: World) -> None:
+    """A discount on the subscription would otherwise hide it."""
+    order = world.order(coupons=[world.quote_coupon()])
+    world.customer_discount(order.subscription_id, percent_off=4)
+
+    world.sync()
+
+    assert sorted(world.discounted(order.subscription_id)) == [(4, None), (10, None)]
+
+
+def test_a_canceled_subscription_says_so_and_is_not_read_again(world: World) -> None:
+    """It can never carry a discount any more."""
+    order = world.order(coupons=[world.quote_coupon()])
+    world.stripe.v1.subscriptions.cancel(order.subscription_id or "")
+
+    assert _codes(world) == ["target.ended"]
+    again = world.sync()
+    assert [problem.code for problem in again.problems] == ["target.ended"]
+    assert again.calls.stripe_reads == 0
+
+
+def test_an_item_without_its_subscription_item_blocks_only_itself(world: World) -> None:
+    """The order's own coupon is attached all the same."""
+    order = world.order(coupons=[world.quote_coupon()], lines=[[], [world.quote_coupon()]])
+    world.stripe.v1.subscription_items.delete(order.stripe_item_ids[1])
+
+    assert _codes(world) == ["target.item_not_found"]
+    assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+@pytest.mark.parametrize(
+    ("setting", "expected"),
+    [
+        ("association", [(None, 500), (10, None)]),
+        ("percent_first", [(10, None), (None, 500)]),
+        ("amount_first", [(None, 500), (10, None)]),
+    ],
+)
+def test_the_stacking_order_is_a_setting(
+    world: World, setting: str, expected: list[tuple[object, object]]
+) -> None:
+    """A percentage before an amount is another price than after it."""
+    world.setting("COUPON_PIPELINE_STACKING_ORDER", setting)
+    order = world.order(
+        coupons=[world.quote_coupon(Amount_Off__c=5), world.quote_coupon(Percent_Off__c=10)]
+    )
+
+    world.sync()
+
+    assert world.discounted(order.subscription_id) == expected
+
+
+def test_two_orders_on_one_subscription_take_one_read_and_one_write(world: World) -> None:
+    """They are decided together, so neither overwrites the other."""
+    first = world.order(coupons=[world.quote_coupon(Percent_Off__c=1)])
+    world.another_order_on(first, coupons=[world.quote_coupon(Percent_Off__c=2)])
+
+    report = world.sync()
+
+    assert world.discounted(first.subscription_id) == [(1, None), (2, None)]
+    coupons_and_account = 2 + 1
+    assert (report.calls.stripe_reads, report.calls.stripe_writes) == (
+        1 + 1,
+        coupons_and_account,
+    )
+
+
+def _phases(world: World, schedule_id: str) -> list[list[str | None]]:
+    schedule = world.stripe.v1.subscription_schedules.retrieve(schedule_id)
+    return [[str(d.coupon or d.discount) for d in phase.discounts] for phase in schedule.phases]
+
+
+def test_a_managed_subscription_is_changed_through_its_schedule(world: World) -> None:
+    """The schedule would overwrite a direct edit at its next phase, and everything on it stays."""
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    schedule_id = world.manage(order)
+
+    world.sync()
+    assert world.discounted(order.subscription_id) == [(10, None)]
+    world.let_time_pass(days=400)
+
+    assert world.discounted(order.subscription_id) == [(10, None)]
+    assert world.sync().attachments["unchanged"] == 1
+    assert all(_phases(world, schedule_id))
+
+
+def test_a_repeating_window_is_not_restarted_by_the_next_phase(world: World) -> None:
+    """The discount goes on by its own id, so its end stays where it was signed."""
+    coupon = world.quote_coupon(Duration__c="repeating", Duration_In_Months__c=14)
+    order = world.order(coupons=[coupon])
+    world.manage(order)
+    world.sync()
+    world.sync()
+    before = world.discount_ids(order.subscription_id)
+    assert before
+
+    world.let_time_pass(days=370)
+
+    assert world.discount_ids(order.subscription_id) == before
+
+
+def test_an_amendment_without_coupons_does_not_lose_the_earlier_discounts(world: World) -> None:
+    """Its new phase has to carry what earlier orders granted for good."""
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    schedule_id = world.manage(order)
+    world.sync()
+    world.amend(order, schedule_id)
+
+    world.sync()
+    world.let_time_pass(days=400)
+
+    assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+def test_an_order_named_by_its_schedule_before_it_starts(world: World) -> None:
+    """Nothing runs yet: the first phase takes the coupons, and the subscription has them later."""
+    order = world.order(coupons=[world.quote_coupon()], synced=False)
+    schedule_id = world.schedule_later(order, starts_in=timedelta(days=30))
+
+    report = world.sync()
+    assert report.attachments["attached"] == 1
+    world.let_time_pass(days=31)
+
+    assert isinstance(order, MadeOrder)
+    schedule = world.stripe.v1.subscription_schedules.retrieve(schedule_id)
+    assert schedule.status == "active"
+    assert world.sync().attachments["unchanged"] == 1
