@@ -269,23 +269,23 @@ class World:
 
     def _extend(self, schedule: stripe.SubscriptionSchedule, order: MadeOrder) -> str:
         """A further phase of a year, with everything else as it is."""
-        phases: list[JsonObject] = []
-        for phase in schedule.phases:
-            phases.append(
-                {
-                    "start_date": phase.start_date,
-                    "end_date": phase.end_date,
-                    "items": [_phase_item(item) for item in phase.items],
-                    "discounts": [_entry(each) for each in phase.discounts] or "",
-                    "metadata": dict(phase.metadata.to_dict()) if phase.metadata else {},
-                }
-            )
+        phases: list[JsonObject] = [
+            {
+                "start_date": phase.start_date,
+                "end_date": phase.end_date,
+                "items": [_phase_item(item) for item in phase.items],
+                "discounts": [_entry(each) for each in phase.discounts] or "",
+                "metadata": dict(phase.metadata.to_dict()) if phase.metadata else {},
+            }
+            for phase in schedule.phases
+        ]
         last = dict(phases[-1])
         last.pop("start_date")
         last.pop("end_date")
         last["duration"] = {"interval": "year", "interval_count": 1}
         last["discounts"] = ""
-        last["items"] = [{**item, "discounts": ""} for item in cast("list[JsonObject]", last["items"])]
+        items = cast("list[JsonObject]", last["items"])
+        last["items"] = [{**item, "discounts": ""} for item in items]
         last["metadata"] = {"salesforce_order_id": order.order_id}
         self.stripe.v1.subscription_schedules.update(
             schedule.id, cast("Any", {"phases": [*phases, last], "proration_behavior": "none"})

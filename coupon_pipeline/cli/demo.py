@@ -11,9 +11,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from coupon_pipeline.cli.explain import show_story
-from coupon_pipeline.cli.local_sandbox import STATE_FILE, announced, forget
 from coupon_pipeline.cli.main import DONE
 from coupon_pipeline.cli.running import run_through_dagster, select
+from coupon_pipeline.cli.sandbox import STATE_FILE, announced, forget
 from coupon_pipeline.cli.showing import show_report
 from coupon_pipeline.cli.stories import Story, read_stories
 from coupon_pipeline.ledger import Ledger

@@ -5,9 +5,9 @@ from datetime import datetime
 
 import click
 
-from coupon_pipeline.cli.local_sandbox import local_sandbox
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.running import run_through_dagster, select, selection_options
+from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.showing import nothing_activated, show_report
 from coupon_pipeline.settings import load_settings
 
