@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
 
-RANGE_START = "dagster/asset_partition_range_start"
-RANGE_END = "dagster/asset_partition_range_end"
+from coupon_pipeline.assets.partitions import RANGE_END, RANGE_START
+
 MOST_RANGES = 8
 
 

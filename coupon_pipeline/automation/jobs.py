@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from coupon_pipeline.automation.day_ranges import RANGE_END, RANGE_START, DayRange
+from coupon_pipeline.assets.partitions import days_of_run
+from coupon_pipeline.automation.day_ranges import DayRange
 
 SYNC_JOB = "sync"
 TRIGGER = "coupon_pipeline/trigger"
@@ -117,8 +118,5 @@ def ended_at(record: dg.RunRecord) -> datetime:
 
 def days_of(tags: Mapping[str, str]) -> DayRange | None:
     """The days that a run is about, by its tags."""
-    first = tags.get(RANGE_START) or tags.get("dagster/partition")
-    last = tags.get(RANGE_END) or first
-    if first is None or last is None:
-        return None
-    return DayRange(date.fromisoformat(first), date.fromisoformat(last))
+    days = days_of_run(tags)
+    return None if days is None else DayRange(*days)

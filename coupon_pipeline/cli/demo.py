@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from coupon_pipeline.assets.resources import open_stripe
 from coupon_pipeline.cli.explain import show_story
+from coupon_pipeline.cli.invoices import next_invoice
 from coupon_pipeline.cli.main import DONE
 from coupon_pipeline.cli.running import run_through_dagster, select
 from coupon_pipeline.cli.sandbox import STATE_FILE, announced, forget
@@ -56,8 +58,9 @@ def demo(*, orders: int, seed: int) -> int:
         show_report(run_through_dagster(settings, selection), selection)
         console.print(Rule("Why is this discount here?"))
         story = _best_story(Ledger(settings.ledger_path))
-        if story is not None:
-            show_story(story)
+        if story is not None and story.target_id is not None:
+            with closing(open_stripe(settings)) as stripe:
+                show_story(story, next_invoice(stripe, story.target_id, story.discount_ids))
         console.print(Rule("Second run: the same orders again"))
         show_report(run_through_dagster(settings, selection), selection, with_problems=False)
     console.print(Rule("What next"))

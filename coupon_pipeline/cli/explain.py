@@ -1,29 +1,41 @@
 """`coupon-pipeline explain`: why a discount is there, or why it is not."""
 
 import json
+from contextlib import closing
+from dataclasses import asdict
 
 import click
 from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from coupon_pipeline.assets.resources import open_ledger
+from coupon_pipeline.assets.resources import open_ledger, open_stripe
+from coupon_pipeline.cli.invoices import NextInvoice, next_invoice
 from coupon_pipeline.cli.main import COULD_NOT_RUN, DONE
 from coupon_pipeline.cli.stories import Story, read_stories
-from coupon_pipeline.settings import load_settings
+from coupon_pipeline.settings import Settings, load_settings
 
 
 @click.command()
 @click.argument("record_id", metavar="ID")
+@click.option(
+    "--invoice",
+    "with_invoice",
+    is_flag=True,
+    help="Ask Stripe what the next invoice is with our discounts and without.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def explain(*, record_id: str, as_json: bool) -> int:
+def explain(*, record_id: str, with_invoice: bool, as_json: bool) -> int:
     """Tell the story of an order, item, quote coupon, Stripe coupon or subscription."""
-    stories = read_stories(open_ledger(load_settings()), record_id)
+    settings = load_settings()
+    stories = read_stories(open_ledger(settings), record_id)
+    invoices = _next_invoices(settings, stories) if with_invoice else {}
     if as_json:
-        click.echo(json.dumps({"id": record_id, "stories": [s.as_json() for s in stories]}))
+        told = [{**s.as_json(), **_invoice_json(invoices.get(s.order_id))} for s in stories]
+        click.echo(json.dumps({"id": record_id, "stories": told}))
     elif stories:
         for story in stories:
-            show_story(story)
+            show_story(story, invoices.get(story.order_id))
     else:
         click.echo(
             f"The ledger knows nothing of {record_id}. It may belong to an order that is not "
@@ -33,7 +45,7 @@ def explain(*, record_id: str, as_json: bool) -> int:
     return DONE if stories else COULD_NOT_RUN
 
 
-def show_story(story: Story) -> None:
+def show_story(story: Story, invoice: NextInvoice | None = None) -> None:
     """One order as a tree: its coupons, and for each what is known in order."""
     tree = Tree(Text(story.headline, style="bold"))
     for chapter in story.chapters:
@@ -42,4 +54,20 @@ def show_story(story: Story) -> None:
             branch.add(Text(line))
     if not story.chapters:
         tree.add(Text("No coupon is associated with this order."))
+    if invoice is not None:
+        tree.add(Text(invoice.sentence))
     Console().print(tree)
+
+
+def _next_invoices(settings: Settings, stories: list[Story]) -> dict[str, NextInvoice]:
+    with closing(open_stripe(settings)) as stripe:
+        asked = {
+            story.order_id: next_invoice(stripe, story.target_id, story.discount_ids)
+            for story in stories
+            if story.target_id is not None
+        }
+    return {order_id: invoice for order_id, invoice in asked.items() if invoice is not None}
+
+
+def _invoice_json(invoice: NextInvoice | None) -> dict[str, object]:
+    return {} if invoice is None else {"next_invoice": asdict(invoice)}

@@ -11,6 +11,7 @@ import logging
 import os
 import sys
 import traceback
+from dataclasses import dataclass
 from typing import NoReturn, cast
 
 import click
@@ -65,16 +66,12 @@ def main() -> None:
         _tell(as_json=as_json, code="usage", message=error.format_message(), fix="See --help.")
         sys.exit(WRONG_USAGE)
     except Exception as error:
-        code, status = _known(error)
-        if code is None:
+        # Dagster wraps what goes wrong while it builds a resource
+        known = _known(error) or (_known(error.__cause__) if error.__cause__ else None)
+        if known is None:
             raise
-        _tell(
-            as_json=as_json,
-            code=code,
-            message=str(getattr(error, "message", error)),
-            fix=str(getattr(error, "fix", "")),
-        )
-        sys.exit(status)
+        _tell(as_json=as_json, code=known.code, message=known.message, fix=known.fix)
+        sys.exit(known.status)
     sys.exit(status or DONE)
 
 
@@ -98,8 +95,17 @@ def run() -> NoReturn:
     os._exit(status if isinstance(status, int) else DONE)
 
 
-def _known(error: Exception) -> tuple[str | None, int]:
-    """The stable code and exit status of an error that says what to do about it."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An error that says what to do about it."""
+
+    code: str
+    message: str
+    fix: str
+    status: int
+
+
+def _known(error: BaseException) -> _Known | None:
     from coupon_pipeline.domain.mapping import MappingError  # noqa: PLC0415 - only when it failed
     from coupon_pipeline.ledger import LedgerError  # noqa: PLC0415
     from coupon_pipeline.salesforce import SalesforceError  # noqa: PLC0415
@@ -107,10 +113,10 @@ def _known(error: Exception) -> tuple[str | None, int]:
     from coupon_pipeline.stripe_api import StripeEdgeError  # noqa: PLC0415
 
     if isinstance(error, SettingsError | MappingError):
-        return error.code, WRONG_USAGE
+        return _Known(error.code, error.message, error.fix, WRONG_USAGE)
     if isinstance(error, SalesforceError | StripeEdgeError | LedgerError):
-        return error.code, COULD_NOT_RUN
-    return None, COULD_NOT_RUN
+        return _Known(error.code, error.message, error.fix, COULD_NOT_RUN)
+    return None
 
 
 def _tell(*, as_json: bool, code: str, message: str, fix: str) -> None:

@@ -140,16 +140,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _announce(served: "Sandbox", *, as_json: bool) -> None:
     if as_json:
-        addresses = served.addresses
-        document = {
-            "stripe": {"url": addresses.stripe_url, "api_key": addresses.stripe_api_key},
-            "salesforce": {
-                "url": addresses.salesforce_url,
-                "access_token": addresses.salesforce_access_token,
-                "namespace": addresses.salesforce_namespace,
-            },
-        }
-        click.echo(json.dumps(document))
+        click.echo(json.dumps(_document(served)))
         return
     from rich.console import Console  # noqa: PLC0415
 
@@ -198,31 +189,33 @@ def announced(served: "Sandbox", state_file: Path | None) -> Iterator[Path]:
     Without a state file the two services forget everything when they stop, and so does the ledger
     that goes with them. Gives that ledger's path.
     """
-    SANDBOX_FOLDER.mkdir(exist_ok=True)
-    ledger = (state_file or SANDBOX_FOLDER / "passing.sqlite").with_suffix(".duckdb")
-    if state_file is None:
-        forget(ledger)
-    addresses = served.addresses
-    SANDBOX_ADDRESSES.write_text(
-        json.dumps(
-            {
-                "stripe": {"url": addresses.stripe_url, "api_key": addresses.stripe_api_key},
-                "salesforce": {
-                    "url": addresses.salesforce_url,
-                    "access_token": addresses.salesforce_access_token,
-                    "namespace": addresses.salesforce_namespace,
-                },
-                "ledger": str(ledger),
-            }
-        ),
-        encoding="utf-8",
-    )
+    passing = SANDBOX_FOLDER / f"passing-{os.getpid()}.sqlite"
+    ledger = (state_file or passing).with_suffix(".duckdb")
+    document = json.dumps({**_document(served), "ledger": str(ledger)})
+    try:
+        SANDBOX_FOLDER.mkdir(exist_ok=True)
+        SANDBOX_ADDRESSES.write_text(document, encoding="utf-8")
+    except OSError as error:
+        click.echo(f"Commands in this folder will not find the sandbox: {error}.", err=True)
     try:
         yield ledger
     finally:
-        SANDBOX_ADDRESSES.unlink(missing_ok=True)
+        if SANDBOX_ADDRESSES.is_file() and SANDBOX_ADDRESSES.read_text("utf-8") == document:
+            SANDBOX_ADDRESSES.unlink()
         if state_file is None:
-            forget(ledger)
+            forget(passing)
+
+
+def _document(served: "Sandbox") -> dict[str, dict[str, str]]:
+    addresses = served.addresses
+    return {
+        "stripe": {"url": addresses.stripe_url, "api_key": addresses.stripe_api_key},
+        "salesforce": {
+            "url": addresses.salesforce_url,
+            "access_token": addresses.salesforce_access_token,
+            "namespace": addresses.salesforce_namespace,
+        },
+    }
 
 
 def forget(state_file: Path) -> None:

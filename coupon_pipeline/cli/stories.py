@@ -38,6 +38,10 @@ class Story:
     order_id: str
     headline: str
     chapters: tuple[Chapter, ...]
+    target_id: str | None = None
+    """What in Stripe carries its discounts."""
+    discount_ids: tuple[str, ...] = ()
+    """Those that the pipeline granted to it."""
 
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
@@ -93,6 +97,14 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
                 f"{_at(order.activated_at)}, in Stripe "
                 f"{order.stripe_id or 'not there yet'}",
                 tuple(chapters),
+                order.stripe_id,
+                tuple(
+                    attachment.discount_id
+                    for snapshot in snapshots
+                    if snapshot.scope.order_id == order.order_id
+                    and (attachment := attachments.get(snapshot.snapshot_id)) is not None
+                    and attachment.discount_id is not None
+                ),
             )
         )
     return stories

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from coupon_pipeline.automation.day_ranges import RANGE_END, RANGE_START
+from coupon_pipeline.assets.partitions import RANGE_END, RANGE_START
 from coupon_pipeline.automation.jobs import repeats, request
 from coupon_pipeline.automation.schedules import Schedule
 from coupon_pipeline.automation.seen_changes import SensorMemory

@@ -35,6 +35,7 @@ Command = Callable[..., Ran]
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Runs `coupon-pipeline` with arguments."""
+    monkeypatch.setenv("COLUMNS", "300")
 
     def run(*arguments: str) -> Ran:
         monkeypatch.setattr(sys, "argv", ["coupon-pipeline", *arguments])
@@ -158,6 +159,24 @@ def test_explain_tells_why_a_discount_is_there(
     unknown = command("explain", "801000000000999AAA")
     assert unknown.status == 1
     assert "knows nothing" in unknown.err
+
+
+def test_explain_shows_the_next_invoice_with_our_discounts_and_without(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """Two items of 100 USD: 10 % of one item, then 5 USD of the whole."""
+    order = world.order(
+        coupons=[world.quote_coupon(Amount_Off__c=5, Duration__c="forever")],
+        lines=[[world.quote_coupon(Percent_Off__c=10, Duration__c="forever")], []],
+    )
+    command("sync", *days)
+
+    ran = command("explain", order.order_id, "--invoice")
+    assert "185.00 USD instead of 200.00 USD" in ran.out
+
+    told = json.loads(command("explain", order.order_id, "--invoice", "--json").out)
+    assert told["stories"][0]["next_invoice"]["with_ours"] == 18500
+    assert world.discounted(order.subscription_id) == [(None, 500)]
 
 
 def test_the_services_being_down_is_status_1_and_the_next_run_finishes(
