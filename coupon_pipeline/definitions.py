@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import dagster as dg
 
 from coupon_pipeline.assets import ASSETS
+from coupon_pipeline.assets.checks import CHECKS
 from coupon_pipeline.assets.partitions import days_since
 from coupon_pipeline.assets.resources import MappingRead, resource_definitions, try_mapping
 from coupon_pipeline.automation.change_sensor import change_sensor
@@ -26,6 +27,7 @@ def definitions() -> dg.Definitions:
     settings = load_settings()
     return dg.Definitions(
         assets=_assets(settings, try_mapping(settings)),
+        asset_checks=CHECKS,
         jobs=[sync_job],
         schedules=[
             schedule.definition(

@@ -75,7 +75,9 @@ class Story:
             (r"Stripe renames the coupon of (\w+): (.+)", self._stripe_renames),
             (r"Salesforce locks rows once", self._lock_rows),
             (r"the answer to the next new order coupon is lost", self._lose_answer),
+            (r"purge (\w+)", self._purge),
             (r"the mapping changes", self._next_mapping),
+            (r"the mapping changes back", self._first_mapping),
             (r"the ledger is lost", self.world.forget_ledger),
             (r"sync", self._sync),
             (r"sync only (\w+)", self._sync),
@@ -94,7 +96,7 @@ class Story:
         turn(self.world.sandbox.switches, switches)
         self._mappings = mappings
         if mappings:
-            self._next_mapping()
+            self._first_mapping()
 
     def play(self, sentence: str) -> None:
         """Do what a sentence says."""
@@ -135,6 +137,13 @@ class Story:
 
     def _delete(self, name: str) -> None:
         self._delete_record("Quote_Stripe_Coupon__c", self.coupons[name])
+
+    def _purge(self, name: str) -> None:
+        """Deleted, and the recycle bin emptied."""
+        self._delete(name)
+        sandbox = self.world.sandbox
+        table = sandbox.salesforce.store["Quote_Stripe_Coupon__c"]
+        sandbox.run_on_loop(lambda: table.remove(self.coupons[name]))
 
     # Orders ----------------------------------------------------------------------------------
 
@@ -323,7 +332,12 @@ class Story:
     # The pipeline ----------------------------------------------------------------------------
 
     def _next_mapping(self) -> None:
-        mapping, *self._mappings = self._mappings
+        self._map(self._mappings[1])
+
+    def _first_mapping(self) -> None:
+        self._map(self._mappings[0])
+
+    def _map(self, mapping: Mapping[str, str]) -> None:
         sections: dict[str, list[str]] = {name: [f"[{name}]"] for name in _SECTIONS}
         for place, value in mapping.items():
             section, _, key = place.partition(": ")

@@ -4,16 +4,14 @@ Bad data of one order is no reason for a check to fail: it blocks its own record
 where the pipeline contradicts itself, or where somebody has to act.
 """
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 
 import dagster as dg
 
 from coupon_pipeline.assets.activated_orders import activated_orders
-from coupon_pipeline.assets.carrying_out import is_outage
 from coupon_pipeline.assets.coupon_attachments import coupon_attachments
-from coupon_pipeline.assets.coupon_junctions import coupon_junctions
 from coupon_pipeline.assets.coupon_snapshots import coupon_snapshots
 from coupon_pipeline.assets.partitions import days_of_run
 from coupon_pipeline.assets.run import now
@@ -23,16 +21,15 @@ from coupon_pipeline.domain.proof import PROOF_KEY, Proof
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.domain.targets import ScheduleState, TargetGone, TargetState
 from coupon_pipeline.ledger import Ledger, Transaction, inspection, source
-from coupon_pipeline.ledger.inspection import Finding, GrantedOn
+from coupon_pipeline.ledger.inspection import CurrenciesOfTerms, Finding, GrantedOn
 from coupon_pipeline.ledger.problems import read_open_problems
 from coupon_pipeline.salesforce import SalesforceEdge
-from coupon_pipeline.settings import Settings
+from coupon_pipeline.settings import FIRST_POSSIBLE_DAY, Settings
 from coupon_pipeline.stripe_api import Job, StripeEdge
 from coupon_pipeline.stripe_api.targets import read_target
 
 _SHOWN = 20
 _TARGETS_READ = 50
-_LAST_DAY = date(9999, 12, 31)
 _ANSWER_IS_LOST_AFTER = timedelta(hours=1)
 
 
@@ -49,8 +46,191 @@ def salesforce_permissions_are_in_place(
     )
 
 
-@dg.asset_check(asset=coupon_junctions, description="Each association became a snapshot.")
+@dg.asset_check(asset=coupon_snapshots, blocking=True)
+def every_snapshot_has_terms_or_a_reason(
+    context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
+) -> dg.AssetCheckResult:
+    """Each snapshot of these days means a coupon, or its code says why it cannot.
+
+    Stops the load: a snapshot of which nothing is known would be passed over in silence.
+    """
+    with ledger.reading() as tx:
+        _select(tx, context)
+        return _result(inspection.read_snapshots_without_terms(tx))
+
+
+@dg.asset_check(asset=coupon_snapshots)
 def every_association_is_accounted_for(
     context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
 ) -> dg.AssetCheckResult:
-    raise NotImplementedError
+    """Each association of these days' orders became a snapshot, or a problem tells why not."""
+    with ledger.reading() as tx:
+        _select(tx, context)
+        return _result(
+            inspection.read_associations_without_snapshot(tx), dg.AssetCheckSeverity.WARN
+        )
+
+
+@dg.asset_check(asset=coupon_snapshots, blocking=True)
+def amounts_are_in_the_currency_of_their_order(
+    context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
+) -> dg.AssetCheckResult:
+    """No amount that is about to be granted is in another currency than the records around it.
+
+    Stops the load: 50 yen off instead of 50 euro is a wrong invoice that nobody notices.
+    """
+    with ledger.reading() as tx:
+        _select(tx, context)
+        currencies = inspection.read_currencies(tx)
+    return _result(
+        [
+            Finding(
+                each.order_id,
+                f"{each.count} snapshots",
+                f"are in {each.terms.currency}, their records in {', '.join(sorted(others))}",
+            )
+            for each in currencies
+            if each.terms.amount_off is not None and (others := _uncovered(each))
+        ]
+    )
+
+
+@dg.asset_check(asset=stripe_coupons, blocking=True)
+def every_coupon_is_the_one_that_was_signed(
+    context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
+) -> dg.AssetCheckResult:
+    """One Stripe coupon for each quote coupon and terms, with exactly these terms.
+
+    Stops the attachments: a coupon with other terms would be granted to every order at hand.
+    """
+    with ledger.reading() as tx:
+        _select(tx, context)
+        return _result(inspection.read_coupons_at_odds(tx))
+
+
+@dg.asset_check(asset=coupon_attachments)
+def every_attachment_has_its_proof(
+    context: dg.AssetCheckExecutionContext,
+    ledger: dg.ResourceParam[Ledger],
+    stripe: dg.ResourceParam[StripeEdge],
+) -> dg.AssetCheckResult:
+    """Stripe holds the proof of what this run granted; run by itself, of the latest grants.
+
+    Reads at most 50 targets, and none when the run granted nothing.
+    """
+    days = days_of_run(context.run.tags)
+    with ledger.reading() as tx:
+        granted = inspection.read_granted(tx, [] if days is None else [context.run.run_id])
+    by_target: dict[str, list[GrantedOn]] = {}
+    for each in granted:
+        by_target.setdefault(each.target_id, []).append(each)
+    targets = list(by_target)[:_TARGETS_READ]
+    findings: list[Finding] = []
+    unread = 0
+    jobs = [Job(target_id, partial(read_target, stripe, target_id)) for target_id in targets]
+    for outcomes in stripe.run_all(jobs):
+        for outcome in outcomes:
+            if outcome.result is None:
+                unread += 1
+                continue
+            proofs = _proofs(outcome.result)
+            findings += [
+                Finding(each.order_id, each.target_id, f"has no proof of {each.snapshot_id}")
+                for each in by_target[outcome.job.name]
+                if not any(proof.has(each.snapshot_id) for proof in proofs)
+                and not isinstance(outcome.result, TargetGone)
+            ]
+    return _result(findings, counts={"targets_read": len(targets), "targets_unreadable": unread})
+
+
+@dg.asset_check(asset=coupon_attachments)
+def the_ledger_agrees_with_itself(ledger: dg.ResourceParam[Ledger]) -> dg.AssetCheckResult:
+    """Every grant has its coupon and its target, and every write of before an hour its answer."""
+    with ledger.reading() as tx:
+        return _result(inspection.read_ledger_at_odds(tx, now() - _ANSWER_IS_LOST_AFTER))
+
+
+@dg.asset_check(asset=coupon_attachments)
+def no_record_stays_blocked(
+    ledger: dg.ResourceParam[Ledger], settings: dg.ResourceParam[Settings]
+) -> dg.AssetCheckResult:
+    """No record is blocked for longer than `COUPON_PIPELINE_BLOCKED_DAYS`: a customer waits."""
+    patience = timedelta(days=settings.coupon_pipeline_blocked_days)
+    with ledger.reading() as tx:
+        blocked = [p for p in read_open_problems(tx) if p.effect == "blocked"]
+    old = [problem for problem in blocked if problem.first_seen_at < now() - patience]
+    return _result(
+        [
+            Finding(
+                problem.order_id or "",
+                problem.quote_coupon_id or "",
+                f"{problem.code} since {problem.first_seen_at.date()}: {problem.fix}",
+            )
+            for problem in old
+        ],
+        dg.AssetCheckSeverity.WARN,
+        counts={"blocked": len(blocked)},
+    )
+
+
+CHECKS = [
+    salesforce_permissions_are_in_place,
+    every_snapshot_has_terms_or_a_reason,
+    every_association_is_accounted_for,
+    amounts_are_in_the_currency_of_their_order,
+    every_coupon_is_the_one_that_was_signed,
+    every_attachment_has_its_proof,
+    the_ledger_agrees_with_itself,
+    no_record_stays_blocked,
+]
+"""In the order of the way of the data."""
+
+
+def _select(tx: Transaction, context: dg.AssetCheckExecutionContext) -> None:
+    """The orders of the run's days; all of them where the check is run by itself."""
+    first, last = days_of_run(context.run.tags) or (FIRST_POSSIBLE_DAY, now().date())
+    source.select_orders(tx, Selection(first, last))
+
+
+def _uncovered(each: CurrenciesOfTerms) -> frozenset[str]:
+    options = (code for code, _ in each.terms.currency_options)
+    return each.currencies - {each.terms.currency, *options}
+
+
+def _proofs(state: TargetState) -> list[Proof]:
+    """Every readable proof on a target; an ended schedule's counts for its subscription."""
+    if isinstance(state, TargetGone):
+        return []
+    held = [state.metadata, *(metadata for _, metadata in state.former)]
+    if isinstance(state, ScheduleState) and state.subscription is not None:
+        held.append(state.subscription.metadata)
+    parsed = [Proof.parse(metadata.get(PROOF_KEY)) for metadata in held]
+    return [proof for proof in parsed if isinstance(proof, Proof)]
+
+
+def _result(
+    findings: Sequence[Finding],
+    severity: dg.AssetCheckSeverity = dg.AssetCheckSeverity.ERROR,
+    counts: Mapping[str, int] | None = None,
+) -> dg.AssetCheckResult:
+    """Passed without findings; else the first of them, told one by one."""
+    metadata: dict[str, dg.MetadataValue] = {
+        "found": dg.MetadataValue.int(len(findings)),
+        **{name: dg.MetadataValue.int(number) for name, number in (counts or {}).items()},
+    }
+    if findings:
+        metadata["findings"] = dg.MetadataValue.table(
+            [
+                dg.TableRecord({"order": f.order_id, "record": f.record_id, "what": f.what})
+                for f in findings[:_SHOWN]
+            ]
+        )
+    return dg.AssetCheckResult(
+        passed=not findings,
+        severity=severity,
+        metadata=metadata,
+        description=f"{len(findings)} found: order {findings[0].order_id}, "
+        f"{findings[0].record_id} {findings[0].what}."
+        if findings
+        else None,
+    )

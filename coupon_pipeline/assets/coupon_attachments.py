@@ -75,9 +75,12 @@ def load_attachments(
             tx,
             "stripe",
             [(operation, i) for i in target_ids for operation in (SUBSCRIPTION, SCHEDULE)],
+            run.run_id,
             now(),
         )
-    return book.report()
+    report = book.report()
+    report.requests = [plan.request for plan in plans if plan.request is not None]
+    return report
 
 
 def _ids_of(targets: Sequence[_Target]) -> set[str]:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.rows import Cell
 
@@ -34,6 +35,8 @@ class StageReport:
     preview: list[tuple[Cell, ...]] = field(default_factory=list)
     changes: list[tuple[Cell, ...]] = field(default_factory=list)
     """Those rows of the preview that stand for a write to Stripe or Salesforce."""
+    requests: list[SubscriptionUpdate | ScheduleUpdate] = field(default_factory=list)
+    """What is sent to targets in Stripe."""
 
     def count(self, day: date, name: str, number: int = 1) -> None:
         """Add to a count of one day and to its total."""

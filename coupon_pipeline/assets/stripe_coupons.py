@@ -92,6 +92,7 @@ def load_coupons(
     for each in situation.wanted:
         for coupon_id in planner.next_reads([each]) & failed.keys():
             made.errors[each.key] = failed[coupon_id]
+    seen = (reads - failed.keys()) | made.answered
     with ledger.transaction() as tx:
         source.select_orders(tx, run.selection)
         decisions.record_coupon_decisions(tx, made.decisions())
@@ -100,7 +101,8 @@ def load_coupons(
         settle_intents(
             tx,
             "stripe",
-            [(operation, coupon_id) for coupon_id in reads for operation in (CREATE, UPDATE)],
+            [(operation, coupon_id) for coupon_id in seen for operation in (CREATE, UPDATE)],
+            run.run_id,
             now(),
         )
     return made.report()
@@ -244,6 +246,8 @@ class _Making:
         self._wanted = {each.key: each for each in situation.wanted}
         self._updated: set[tuple[str, str]] = set()
         self.errors: dict[tuple[str, str], StripeEdgeError] = {}
+        self.answered: set[str] = set()
+        """Coupons that Stripe has shown in answer to a write."""
 
     def planned(self) -> list[RecordedCoupon]:
         """The coupons as they would be recorded, for a plan."""
@@ -289,6 +293,7 @@ class _Making:
                 self.errors[action.key] = written.error
                 continue
             assert written.result is not None, "a write without an error has a result"
+            self.answered.add(action.coupon_id)
             if written.write.operation == CREATE and written.result.was_there:
                 action = self._planner.after_conflict(
                     self._wanted[action.key], written.result.coupon

@@ -7,6 +7,7 @@ subscription and two previews, so it is only done when asked for.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
+from coupon_pipeline.domain.attachments import SubscriptionUpdate
 from coupon_pipeline.domain.currency import major_units
 from coupon_pipeline.domain.targets import LiveDiscount, ScheduleState, SubscriptionState
 from coupon_pipeline.stripe_api import JsonObject, StripeEdge, StripeRejected
@@ -60,6 +61,29 @@ def next_invoice(stripe: StripeEdge, target_id: str, ours: Collection[str]) -> N
     except StripeRejected:
         return None
     return NextInvoice(state.subscription_id, state.currency, _total(now.body), _total(then.body))
+
+
+def planned_invoice(stripe: StripeEdge, update: SubscriptionUpdate) -> NextInvoice | None:
+    """The next invoice after a planned change, and as it is.
+
+    None where there is no next invoice, or where a coupon of the change does not exist yet: Stripe
+    only calculates with coupons that it has.
+
+    Raises:
+        StripeEdgeError: Stripe could not be asked.
+    """
+    sent = update.params()
+    changed = {name: sent[name] for name in ("discounts",) if name in sent}
+    if "items" in sent:
+        changed["subscription_details"] = {"items": sent["items"]}
+    try:
+        now = stripe.preview_invoice(update.target_id)
+        then = stripe.preview_invoice(update.target_id, changed)
+    except StripeRejected:
+        return None
+    currency = now.body["currency"]
+    assert isinstance(currency, str), "an invoice has a currency"
+    return NextInvoice(update.target_id, currency, _total(then.body), _total(now.body))
 
 
 def _others(discounts: Iterable[LiveDiscount], ours: Collection[str]) -> list[dict[str, str]] | str:

@@ -14,8 +14,18 @@ from coupon_pipeline.settings import load_settings
 
 @click.command()
 @selection_options
+@click.option(
+    "--invoices",
+    is_flag=True,
+    help="Ask Stripe what the next invoice of each changed subscription is, before and after.",
+)
 def plan(
-    *, first: datetime | None, last: datetime | None, order_ids: tuple[str, ...], as_json: bool
+    *,
+    first: datetime | None,
+    last: datetime | None,
+    order_ids: tuple[str, ...],
+    as_json: bool,
+    invoices: bool,
 ) -> int:
     """Show what sync would do; nothing is written anywhere."""
     settings = load_settings()
@@ -23,7 +33,7 @@ def plan(
         selection = select(settings, first, last, order_ids)
         if selection is None:
             return nothing_activated(as_json=as_json)
-        planned = make_plan(settings, selection)
+        planned = make_plan(settings, selection, invoices=invoices)
     if as_json:
         click.echo(json.dumps(planned.as_json()))
     else:

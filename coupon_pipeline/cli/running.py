@@ -5,7 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -30,7 +30,9 @@ from coupon_pipeline.assets.resources import (
 from coupon_pipeline.assets.run import Run, StageReport
 from coupon_pipeline.assets.salesforce_records import write_back
 from coupon_pipeline.assets.stripe_coupons import load_coupons
+from coupon_pipeline.cli.invoices import NextInvoice, planned_invoice
 from coupon_pipeline.definitions import SYNC_JOB, definitions
+from coupon_pipeline.domain.attachments import SubscriptionUpdate
 from coupon_pipeline.domain.ids import InvalidIdError, normalise_id
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
@@ -49,6 +51,8 @@ class Planned:
 
     report: RunReport
     stages: tuple[StageReport, ...]
+    invoices: tuple[NextInvoice, ...] = ()
+    """Of the subscriptions that would change, where it was asked for and Stripe can tell."""
 
     def changes(self) -> list[dict[str, str]]:
         """Every write that a sync would make, as texts under the columns of its stage."""
@@ -60,7 +64,11 @@ class Planned:
 
     def as_json(self) -> dict[str, object]:
         """The document that `plan --json` prints."""
-        return {**self.report.as_json(), "changes": self.changes()}
+        return {
+            **self.report.as_json(),
+            "changes": self.changes(),
+            "next_invoices": [asdict(invoice) for invoice in self.invoices],
+        }
 
 
 def selection_options(command: Command) -> Command:
@@ -159,8 +167,10 @@ def run_through_dagster(settings: Settings, selection: Selection) -> RunReport:
     return report
 
 
-def make_plan(settings: Settings, selection: Selection) -> Planned:
+def make_plan(settings: Settings, selection: Selection, *, invoices: bool = False) -> Planned:
     """Decide everything on a copy of the ledger, and write nothing anywhere.
+
+    `invoices` also asks Stripe for the next invoice of each subscription that would change.
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
@@ -186,7 +196,15 @@ def make_plan(settings: Settings, selection: Selection) -> Planned:
             with counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as counted:
                 counted.report = stage()
             done.append(counted.report)
-        return Planned(report_of(run, ledger), tuple(done))
+        previews = [
+            planned_invoice(stripe, request)
+            for report in done
+            for request in report.requests
+            if invoices and isinstance(request, SubscriptionUpdate)
+        ]
+        return Planned(
+            report_of(run, ledger), tuple(done), tuple(each for each in previews if each)
+        )
 
 
 def _copy_of(ledger: Ledger, folder: Path) -> Ledger:

@@ -70,6 +70,8 @@ def show_plan(planned: Planned, selection: Selection) -> None:
             console.print(Text(f"  {_SIGNS[stage.stage]} {told}"))
     if not planned.report.writes:
         console.print("  change nothing.")
+    for invoice in planned.invoices:
+        console.print(Text(f"  {invoice.subscription_id}: {invoice.sentence}"))
     console.print(_counts(planned.report))
     show_problems(console, planned.report.problems)
 

@@ -77,9 +77,7 @@ def read_ledger_at_odds(tx: Transaction, sent_before: datetime) -> list[Finding]
 def read_granted(tx: Transaction, run_ids: Iterable[str]) -> list[GrantedOn]:
     """What these runs granted; without any, everything, the latest first."""
     tx.stage("coupon_attachments", ["run_id"], [(run_id,) for run_id in run_ids])
-    return [
-        GrantedOn(*cast("tuple[str, str, str]", row)) for row in tx.rows("granted_since")
-    ]
+    return [GrantedOn(*cast("tuple[str, str, str]", row)) for row in tx.rows("granted_since")]
 
 
 def read_granted_amounts(tx: Transaction) -> dict[date, dict[str, int]]:

@@ -117,11 +117,12 @@ def read_refusals(tx: Transaction) -> dict[tuple[str, str], int]:
 
 
 def settle_intents(
-    tx: Transaction, system: System, seen: Iterable[tuple[str, str]], now: datetime
+    tx: Transaction, system: System, seen: Iterable[tuple[str, str]], run_id: str, now: datetime
 ) -> None:
-    """Close open intents on targets that were read: (operation, target) of each.
+    """Close intents of earlier runs on targets that this one has seen: (operation, target) of each.
 
-    What the earlier request did is in what was read, and the plan that follows rests on that.
+    What the earlier request did is in what was seen, and the plan that follows rests on that. A
+    request of this run that was not answered left after that, so it stays open.
     """
     read = set(seen)
     record_outcomes(
@@ -129,6 +130,8 @@ def settle_intents(
         [
             WriteOutcome(intent.intent_id, "settled", None, "found out by reading", now)
             for intent in read_open_intents(tx)
-            if intent.system == system and (intent.operation, intent.target_id) in read
+            if intent.system == system
+            and intent.run_id != run_id
+            and (intent.operation, intent.target_id) in read
         ],
     )

@@ -126,6 +126,21 @@ def test_plan_is_status_4_with_changes_and_0_without(
     assert command("plan", *days, "--json").status == 0
 
 
+def test_plan_shows_the_next_invoice_where_the_coupon_exists_already(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """Stripe only calculates with coupons that it has."""
+    coupon = world.quote_coupon()
+    world.order(coupons=[coupon])
+    command("sync", *days)
+    second = world.order(coupons=[coupon])
+
+    ran = command("plan", *days, "--invoices")
+
+    assert f"{second.subscription_id}: next invoice: 90.00 USD instead of 100.00 USD" in ran.out
+    assert world.discounted(second.subscription_id) == []
+
+
 def test_one_order_can_be_synced_alone(world: World, command: Command) -> None:
     """Its day follows from the order."""
     first = world.order(coupons=[world.quote_coupon()])

@@ -1,0 +1,208 @@
+"""The checks: silent on what is merely bad data, loud where the pipeline contradicts itself."""
+
+from collections.abc import Sequence
+
+import dagster as dg
+import duckdb
+import pytest
+
+from coupon_pipeline.assets.checks import CHECKS
+from coupon_pipeline.definitions import SYNC_JOB, definitions
+from tests.world import World
+
+BLOCKING = {
+    "every_snapshot_has_terms_or_a_reason",
+    "amounts_are_in_the_currency_of_their_order",
+    "every_coupon_is_the_one_that_was_signed",
+}
+
+
+class Checked:
+    """A sync, and what its checks said."""
+
+    def __init__(
+        self, world: World, instance: dg.DagsterInstance, assets: Sequence[str] = ()
+    ) -> None:
+        day = world.sandbox.clock.now().date().isoformat()
+        result = (
+            definitions()
+            .resolve_job_def(SYNC_JOB)
+            .execute_in_process(
+                instance=instance,
+                raise_on_error=False,
+                asset_selection=[dg.AssetKey(name) for name in assets] or None,
+                tags={
+                    "dagster/asset_partition_range_start": day,
+                    "dagster/asset_partition_range_end": day,
+                },
+                run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            )
+        )
+        self.success = result.success
+        self.by_name = {e.check_name: e for e in result.get_asset_check_evaluations()}
+        self.made = {
+            e.asset_key.to_user_string()
+            for e in result.get_asset_materialization_events()
+            if e.asset_key is not None
+        }
+
+    @property
+    def failed(self) -> set[str]:
+        """Names of the checks that did not pass."""
+        return {name for name, evaluation in self.by_name.items() if not evaluation.passed}
+
+
+def _spoil(world: World, statement: str) -> None:
+    """Somebody works on the ledger by hand."""
+    with duckdb.connect(str(world.db)) as connection:
+        connection.execute(statement)
+
+
+def test_every_check_passes_after_a_sync_of_all_kinds_of_orders(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """A check that cries wolf is turned off."""
+    world.order(coupons=[world.quote_coupon()], lines=[[world.quote_coupon(Amount_Off__c=5)]])
+    world.order(coupons=[world.quote_coupon(Amount_Off__c=5, currency="EUR")], currency="EUR")
+    world.order(coupons=[world.bad_quote_coupon(Percent_Off__c=101)])
+    world.order(coupons=[world.quote_coupon(currency="JPY", Amount_Off__c=50)])
+    world.order(coupons=[world.quote_coupon()], synced=False)
+
+    checked = Checked(world, instance)
+
+    assert checked.success
+    assert set(checked.by_name) == {check.check_key.name for check in CHECKS}
+    assert checked.failed == set()
+    assert Checked(world, instance).failed == set()
+
+
+def test_only_what_stands_before_a_write_that_costs_money_blocks() -> None:
+    """A run that stops for a warning leaves customers without their discounts."""
+    blocking = {spec.name for check in CHECKS for spec in check.check_specs if spec.blocking}
+    assert blocking == BLOCKING
+
+
+def test_terms_that_changed_behind_our_back_stop_the_attachments(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """Nothing is attached with a coupon that the ledger takes for another."""
+    order = world.order(coupons=[world.quote_coupon()], synced=False)
+    assert Checked(world, instance).success
+    _spoil(world, "update stripe_coupons set terms = replace(terms, '10', '90')")
+    order = world.subscribe_later(order)
+
+    checked = Checked(world, instance)
+
+    assert not checked.success
+    assert checked.failed == {"every_coupon_is_the_one_that_was_signed"}
+    assert "coupon_attachments" not in checked.made
+    assert world.discounted(order.subscription_id) == []
+
+
+def test_snapshots_without_terms_stop_the_load(world: World, instance: dg.DagsterInstance) -> None:
+    """They would be passed over in silence."""
+    world.order(coupons=[world.quote_coupon()])
+    Checked(world, instance, ["coupon_mapping", "activated_orders", "coupon_junctions"])
+    Checked(world, instance, ["coupon_snapshots"])
+    _spoil(world, "delete from snapshot_terms")
+
+    world_of_checks = _checks_alone(instance, "every_snapshot_has_terms_or_a_reason")
+
+    assert world_of_checks == {"every_snapshot_has_terms_or_a_reason": False}
+
+
+@pytest.mark.parametrize(
+    ("name", "statement"),
+    [
+        (
+            "amounts_are_in_the_currency_of_their_order",
+            (
+                "update coupon_snapshots set order_currency = 'JPY'; "
+                "update coupon_attachments set attached_at = null"
+            ),
+        ),
+        ("every_association_is_accounted_for", "delete from coupon_snapshots"),
+        ("the_ledger_agrees_with_itself", "update coupon_attachments set coupon_id = 'lost'"),
+        (
+            "the_ledger_agrees_with_itself",
+            (
+                "delete from write_outcomes; "
+                "update write_intents set written_at = written_at - interval 2 hour"
+            ),
+        ),
+        (
+            "every_attachment_has_its_proof",
+            (
+                "update coupon_attachments set snapshot_id = 'another'; "
+                "update coupon_snapshots set snapshot_id = 'another'"
+            ),
+        ),
+    ],
+)
+def test_a_contradiction_is_found(
+    world: World, instance: dg.DagsterInstance, name: str, statement: str
+) -> None:
+    """Run by itself from its asset's page, a check looks at everything."""
+    world.order(coupons=[world.quote_coupon(Amount_Off__c=5)])
+    world.sync()
+    assert _checks_alone(instance, name) == {name: True}
+
+    _spoil(world, statement)
+
+    assert _checks_alone(instance, name) == {name: False}
+
+
+def test_a_record_that_stays_blocked_is_told_after_some_days(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """It is a warning: the others go on."""
+    world.order(coupons=[world.bad_quote_coupon(Percent_Off__c=101)])
+    assert Checked(world, instance).failed == set()
+    _spoil(world, "update problems set first_seen_at = first_seen_at - interval 8 day")
+
+    checked = Checked(world, instance)
+
+    assert checked.success
+    assert checked.failed == {"no_record_stays_blocked"}
+    told = checked.by_name["no_record_stays_blocked"].description or ""
+    assert "coupon.percent_out_of_range" in told
+
+
+def test_missing_permissions_are_named(world: World, instance: dg.DagsterInstance) -> None:
+    """The write-back fails later, record by record; here it is said once."""
+    world.sandbox.run_on_loop(
+        lambda: world.sandbox.salesforce.access.make_read_only("Order_Stripe_Coupon__c")
+    )
+
+    checked = Checked(world, instance)
+
+    assert "salesforce_permissions_are_in_place" in checked.failed
+
+
+def test_a_run_with_nothing_new_asks_stripe_nothing_for_its_checks(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """A schedule runs them every hour."""
+    world.order(coupons=[world.quote_coupon()])
+    Checked(world, instance)
+
+    proof = Checked(world, instance).by_name["every_attachment_has_its_proof"]
+
+    assert proof.metadata["targets_read"].value == 0
+
+
+def _checks_alone(instance: dg.DagsterInstance, name: str) -> dict[str, bool]:
+    """A check run from the page of its asset."""
+    job = dg.define_asset_job("checks", selection=dg.AssetSelection.checks(_check_key(name)))
+    defs = dg.Definitions.merge(definitions(), dg.Definitions(jobs=[job]))
+    result = defs.resolve_job_def("checks").execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    return {e.check_name: e.passed for e in result.get_asset_check_evaluations()}
+
+
+def _check_key(name: str) -> dg.AssetCheckKey:
+    (key,) = [check.check_key for check in CHECKS if check.check_key.name == name]
+    return key
