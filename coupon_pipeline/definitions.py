@@ -6,6 +6,7 @@ import dagster as dg
 
 from coupon_pipeline.assets import ASSETS
 from coupon_pipeline.assets.checks import CHECKS
+from coupon_pipeline.assets.columns import column_schema
 from coupon_pipeline.assets.partitions import days_since
 from coupon_pipeline.assets.resources import MappingRead, resource_definitions, try_mapping
 from coupon_pipeline.automation.change_sensor import change_sensor
@@ -60,6 +61,11 @@ def _assets(settings: Settings, mapping: MappingRead) -> Sequence[dg.AssetsDefin
         spec = spec.replace_attributes(
             automation_condition=CONDITIONS.get(spec.key.to_user_string())
         )
+        schema = column_schema(spec.key.to_user_string())
+        if schema is not None:
+            spec = spec.replace_attributes(
+                metadata={**spec.metadata, "dagster/column_schema": schema}
+            )
         if spec.partitions_def is not None:
             spec = spec.replace_attributes(partitions_def=days)
         if spec.key == dg.AssetKey("coupon_mapping"):

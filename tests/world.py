@@ -5,21 +5,23 @@ services over HTTP, exactly as it reaches the real ones.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, cast
+from uuid import uuid4
 
 import dagster as dg
 import pytest
 import stripe
 
 from coupon_pipeline.assets.report import RunReport, report_of
-from coupon_pipeline.assets.resources import open_ledger
+from coupon_pipeline.assets.resources import open_ledger, open_salesforce, open_stripe
 from coupon_pipeline.assets.run import Run
-from coupon_pipeline.cli.running import Planned, make_plan
+from coupon_pipeline.cli.running import Planned, make_plan, run_stages
 from coupon_pipeline.definitions import SYNC_JOB, definitions
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
@@ -349,6 +351,11 @@ class World:
             subscription_id or "", {"discounts": [{"coupon": coupon_id}]}
         )
 
+    def discounts_by_hand(self, subscription_id: str, entries: Sequence[dict[str, str]]) -> None:
+        """Somebody sets the whole list in the Stripe dashboard."""
+        params = cast("Any", {"discounts": list(entries) or ""})
+        self.stripe.v1.subscriptions.update(subscription_id, params)
+
     def discounted(self, subscription_id: str | None) -> list[tuple[object, object]]:
         """Percentage and amount of each discount of a subscription, in order."""
         subscription = self.stripe.v1.subscriptions.retrieve(
@@ -416,6 +423,17 @@ class World:
             )
         )
         return report_of(Run(result.run_id, selection), self.ledger)
+
+    def sync_without_dagster(self, selection: Selection) -> RunReport:
+        """The same stages in the same order, for tests that need very many runs."""
+        settings = load_settings()
+        run = Run(f"test-{uuid4()}", selection)
+        with (
+            closing(open_salesforce(settings)) as salesforce,
+            closing(open_stripe(settings)) as edge,
+        ):
+            run_stages(run, self.ledger, salesforce, edge, settings)
+        return report_of(run, self.ledger)
 
     def plan(self, *order_ids: str) -> Planned:
         """What a sync would do."""

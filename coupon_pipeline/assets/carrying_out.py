@@ -5,6 +5,7 @@ no database open while anything is on its way. A run that is killed in between l
 without outcome, which the next run settles by reading Stripe.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +35,8 @@ from coupon_pipeline.stripe_api import (
 )
 
 Result = TypeVar("Result")
+
+_LOG = logging.getLogger(__name__)
 
 _BATCH = 200
 

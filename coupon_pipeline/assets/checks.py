@@ -201,9 +201,10 @@ def _proofs(state: TargetState) -> list[Proof]:
     """Every readable proof on a target; an ended schedule's counts for its subscription."""
     if isinstance(state, TargetGone):
         return []
-    held = [state.metadata, *(metadata for _, metadata in state.former)]
-    if isinstance(state, ScheduleState) and state.subscription is not None:
-        held.append(state.subscription.metadata)
+    held = [state.metadata]
+    if isinstance(state, ScheduleState):
+        held += [metadata for _, metadata in state.former]
+        held += [state.subscription.metadata] if state.subscription is not None else []
     parsed = [Proof.parse(metadata.get(PROOF_KEY)) for metadata in held]
     return [proof for proof in parsed if isinstance(proof, Proof)]
 

@@ -1,15 +1,19 @@
 """From a stage's report to Dagster: counts by day, totals, a preview, calls."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 
 import dagster as dg
 
-from coupon_pipeline.assets.resources import RunOptions
+from coupon_pipeline.assets.columns import column_lineage
+from coupon_pipeline.assets.record_links import RecordLinks
+from coupon_pipeline.assets.resources import RunOptions, open_settings
 from coupon_pipeline.assets.run import Run, StageReport
-from coupon_pipeline.ledger import Ledger
-from coupon_pipeline.ledger.rows import text_of
+from coupon_pipeline.ledger import Ledger, inspection, source
+from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
+from coupon_pipeline.ledger.rows import Cell, text_of
 from coupon_pipeline.ledger.runs import Calls, StageTotals, record_stage_of_run
 from coupon_pipeline.salesforce import SalesforceEdge
 from coupon_pipeline.stripe_api import StripeEdge
@@ -43,7 +47,14 @@ def record_stage(
     with counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as stage:
         stage.report.stage = context.asset_key.to_user_string()
         yield stage
-    _show(context, stage)
+    _show(context, stage, _Shown.read(run, ledger, stage.report.stage))
+    if salesforce is not None and salesforce.quota is not None:
+        context.add_output_metadata(
+            {
+                "calls_salesforce_of_the_org_today": salesforce.quota.used,
+                "calls_salesforce_allowed_a_day": salesforce.quota.allowed,
+            }
+        )
 
 
 @contextmanager
@@ -81,7 +92,28 @@ def _count_calls(salesforce: SalesforceEdge | None, stripe: StripeEdge | None) -
     )
 
 
-def _show(context: dg.AssetExecutionContext, stage: _Stage) -> None:
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the ledger adds to a stage's own report."""
+
+    problems: Sequence[NotedProblem]
+    targets: Mapping[str, str]
+    amounts: Mapping[date, Mapping[str, int]]
+    """Amounts off that were granted, by day and currency, in minor units."""
+
+    @classmethod
+    def read(cls, run: Run, ledger: Ledger, stage: str) -> "_Shown":
+        with ledger.reading() as tx:
+            source.select_orders(tx, run.selection)
+            problems = [p for p in read_selected_problems(tx) if p.stage == stage]
+            return cls(
+                problems,
+                inspection.read_targets(tx) if problems else {},
+                inspection.read_granted_amounts(tx) if stage == "coupon_attachments" else {},
+            )
+
+
+def _show(context: dg.AssetExecutionContext, stage: _Stage, shown: _Shown) -> None:
     report, calls = stage.report, stage.calls
     totals: dict[str, dg.MetadataValue] = {
         **{name: dg.MetadataValue.int(number) for name, number in report.totals.items()},
@@ -90,8 +122,20 @@ def _show(context: dg.AssetExecutionContext, stage: _Stage) -> None:
         "calls_stripe_writes": dg.MetadataValue.int(calls.stripe_writes),
     }
     if report.preview:
-        totals["preview"] = dg.MetadataValue.md(_table(report))
+        totals["preview"] = dg.MetadataValue.md(_table(report.preview_columns, report.preview))
+    if report.changes:
+        totals["changes"] = dg.MetadataValue.md(_table(report.preview_columns, report.changes))
+    if shown.problems:
+        totals["problems"] = dg.MetadataValue.int(len(shown.problems))
+        totals["problems_to_mend"] = dg.MetadataValue.md(_problem_table(shown))
+    for currency, amount in sorted(_sum(shown.amounts.values()).items()):
+        totals[f"granted_{currency}_minor_units"] = dg.MetadataValue.int(amount)
+    lineage = column_lineage(report.stage)
+    if lineage is not None:
+        totals["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
     context.add_output_metadata(totals)
+    for problem in shown.problems[:_PREVIEW_ROWS]:
+        context.log.warning("%s %s", problem.message, problem.fix)
     context.log.info(
         "%s: %s",
         report.stage,
@@ -99,19 +143,63 @@ def _show(context: dg.AssetExecutionContext, stage: _Stage) -> None:
     )
     for key in context.partition_keys:
         counts = next((c for day, c in report.by_day.items() if day.isoformat() == key), {})
+        granted = shown.amounts.get(date.fromisoformat(key), {})
         context.add_asset_metadata(
-            {"dagster/partition_row_count": sum(counts.values()), **counts}, partition_key=key
+            {
+                "dagster/partition_row_count": sum(counts.values()),
+                **counts,
+                **{f"granted_{c}_minor_units_of_the_day": n for c, n in granted.items()},
+            },
+            partition_key=key,
         )
 
 
-def _table(report: StageReport) -> str:
-    lines = ["| " + " | ".join(report.preview_columns) + " |"]
-    lines.append("|" + "---|" * len(report.preview_columns))
-    lines += [
-        "| " + " | ".join(_cell(text_of(cell)) for cell in row) + " |"
-        for row in report.preview[:_PREVIEW_ROWS]
-    ]
+def _sum(amounts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for of_day in amounts:
+        for currency, amount in of_day.items():
+            total[currency] = total.get(currency, 0) + amount
+    return total
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> str:
+    return _markdown(columns, [[_cell(text_of(cell)) for cell in row] for row in rows])
+
+
+def _problem_table(shown: _Shown) -> str:
+    """Problems with links to the records where they are mended."""
+    links = RecordLinks.of(open_settings())
+    rows = []
+    for problem in shown.problems:
+        target_id = shown.targets.get(problem.order_id or "")
+        rows.append(
+            [
+                _cell(problem.code),
+                _linked(problem.order_id, links and links.of_record(problem.order_id or "")),
+                _linked(
+                    problem.quote_coupon_id,
+                    links and links.of_record(problem.quote_coupon_id or ""),
+                ),
+                _linked(target_id, links and links.of_target(target_id or "")),
+                _cell(problem.message),
+                _cell(problem.fix),
+            ]
+        )
+    return _markdown(("code", "order", "quote coupon", "Stripe", "problem", "what to do"), rows)
+
+
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(row) + " |" for row in rows[:_PREVIEW_ROWS]]
+    if len(rows) > _PREVIEW_ROWS:
+        lines.append(f"\n{len(rows) - _PREVIEW_ROWS} more are in the ledger.")
     return "\n".join(lines)
+
+
+def _linked(record_id: str | None, address: str | None) -> str:
+    if not record_id:
+        return ""
+    return f"[{_cell(record_id)}]({address})" if address else _cell(record_id)
 
 
 def _cell(text: str | None) -> str:

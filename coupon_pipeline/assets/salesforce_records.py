@@ -1,6 +1,6 @@
 """Back to Salesforce: Stripe ids on coupon records, and the order coupons that are missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -31,6 +31,7 @@ from coupon_pipeline.ledger.rows import json_text
 from coupon_pipeline.ledger.writes import (
     WriteIntent,
     WriteOutcome,
+    read_open_intents,
     record_intents,
     record_outcomes,
     settle_intents,
@@ -139,6 +140,7 @@ def write_back(
         source.select_orders(tx, run.selection)
         days = {order.order_id: order.activation_day for order in situation.orders.values()}
         note_problems(tx, STAGE, situation.problems, days, now())
+        settle_intents(tx, "salesforce", _read_before(situation), run.run_id, now())
     if unanswered is not None:
         raise SalesforceUnavailable(unanswered.message, unanswered.fix, code=unanswered.code)
     return report
@@ -173,8 +175,33 @@ def _read_situation(run: Run, ledger: Ledger, salesforce: SalesforceEdge) -> _Si
             coupons=decisions.read_coupons(tx),
             missing=known.missing_order_coupons,
             noted=read_selected_problems(tx),
-            told=read_sync_records(tx),
+            told={**read_sync_records(tx), **_doubtful(read_open_intents(tx), snapshots)},
         )
+
+
+def _doubtful(
+    intents: Iterable[WriteIntent], snapshots: Mapping[str, Snapshot]
+) -> dict[str, SyncRecord]:
+    """Sync records of which nobody knows whether they were written: they are told again."""
+    orders = {
+        s.scope.order_item_id or s.scope.order_id: s.scope.order_id for s in snapshots.values()
+    }
+    return {
+        intent.target_id: SyncRecord(intent.target_id, orders[primary], "Error", "")
+        for intent in intents
+        if intent.operation == UPSERT_SYNC_RECORD
+        and (primary := intent.target_id.partition("-")[0]) in orders
+    }
+
+
+def _read_before(situation: _Situation) -> list[tuple[str, str]]:
+    """Writes of earlier runs whose end this run's reading has shown."""
+    records = [c.order_coupon_id for c in situation.copies]
+    records += [c.quote_coupon_id for c in situation.quote_coupons]
+    return [
+        *((SET_STRIPE_ID, record_id) for record_id in records),
+        *((CREATE_ORDER_COUPON, snapshot_id) for snapshot_id in situation.snapshots),
+    ]
 
 
 def _order_coupon_updates(situation: _Situation) -> list[RowWrite]:
@@ -330,11 +357,7 @@ def _send(
     rows: Sequence[RowWrite],
     situation: _Situation,
 ) -> RowResult | None:
-    """Intent, request, outcome. Gives a result that was never answered, if there is one.
-
-    What an earlier run did not learn the end of was settled by this run's reading: a record that
-    it wrote is not among the rows any more.
-    """
+    """Intent, request, outcome. Gives a result that was never answered, if there is one."""
     intents = [
         WriteIntent(
             intent_id=uuid4().hex,
@@ -349,7 +372,6 @@ def _send(
         for row in rows
     ]
     with ledger.transaction() as tx:
-        settle_intents(tx, "salesforce", [(row.operation, row.record_key) for row in rows], now())
         record_intents(tx, intents)
     operation, object_name = rows[0].operation, rows[0].object_name
     if operation == CREATE_ORDER_COUPON:
@@ -377,6 +399,8 @@ def _send(
         )
         done = [row for row, result in zip(rows, results, strict=True) if result.success]
         record_sync_records(tx, [r.sync_record for r in done if r.sync_record], now())
+        told_again = [(row.operation, row.record_key) for row in done if row.sync_record]
+        settle_intents(tx, "salesforce", told_again, run.run_id, now())
         if operation == SET_STRIPE_ID:
             source.record_stripe_ids(
                 tx, object_name, {row.record_key: str(row.fields[STRIPE_ID]) for row in done}

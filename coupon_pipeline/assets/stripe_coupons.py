@@ -1,5 +1,6 @@
 """One Stripe coupon for each quote coupon and terms."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -37,7 +38,7 @@ from coupon_pipeline.domain.wanted import CouponRequest, WantedCoupon, wanted_co
 from coupon_pipeline.ledger import Identity, Ledger, Transaction, decisions, source
 from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
 from coupon_pipeline.ledger.problems import note_problems
-from coupon_pipeline.ledger.writes import settle_intents
+from coupon_pipeline.ledger.writes import WriteIntent, read_open_intents, settle_intents
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import CouponWritten, StripeEdge, StripeEdgeError, StripeRefused
 
@@ -52,6 +53,8 @@ class _Situation:
     orders: Mapping[str, Order]
     snapshots: Mapping[tuple[str, str], Sequence[Snapshot]]
     """By quote coupon and terms hash, in the order of activation."""
+    settled: frozenset[str]
+    """Ids of those snapshots whose discount was granted, or can never be."""
     wanted: Sequence[WantedCoupon]
     known: Sequence[KnownCoupon]
     superseded: Sequence[Problem]
@@ -129,10 +132,16 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
         terms = decisions.read_terms(tx, [*snapshots, *siblings])
         attachments = decisions.read_attachments(tx)
         known = decisions.read_coupons(tx)
+        doubtful = _doubtful_keys(read_open_intents(tx))
         copies = source.read_order_coupons(tx)
         quote_coupons = {c.quote_coupon_id: c for c in source.read_quote_coupons(tx)}
     stripe_ids = _stripe_ids(copies)
     by_key: dict[tuple[str, str], list[Snapshot]] = {}
+    settled = frozenset(
+        s.snapshot_id
+        for s in snapshots
+        if is_settled(attachments.get(s.snapshot_id), orders[s.scope.order_id])
+    )
     requests = []
     for snapshot in (*snapshots, *siblings):
         derived = terms[snapshot.snapshot_id]
@@ -140,7 +149,7 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
             continue
         key = (derived.quote_coupon_id, derived.terms_hash)
         order = orders.get(snapshot.scope.order_id)
-        is_open = order is not None and not is_settled(attachments.get(snapshot.snapshot_id), order)
+        is_open = order is not None and snapshot.snapshot_id not in settled
         if order is not None:
             by_key.setdefault(key, []).append(snapshot)
             if key in known:
@@ -162,6 +171,7 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
     return _Situation(
         orders,
         by_key,
+        settled,
         wanted,
         [
             KnownCoupon(
@@ -170,7 +180,7 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
                 coupon_id=c.coupon_id,
                 origin=c.origin,
                 terms=c.terms,
-                metadata=c.metadata,
+                metadata={**c.metadata, **doubtful.get(c.coupon_id, {})},
                 first_order_id=c.first_order_id,
                 recorded_at=c.recorded_at,
             )
@@ -178,6 +188,15 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
         ],
         _superseded(snapshots, terms, attachments, known.values()),
     )
+
+
+def _doubtful_keys(intents: Iterable[WriteIntent]) -> dict[str, dict[str, str]]:
+    """Metadata of which nobody knows whether it was written, without a value: it is sent again."""
+    return {
+        intent.target_id: dict.fromkeys(json.loads(intent.body)["metadata"], "")
+        for intent in intents
+        if intent.operation == UPDATE
+    }
 
 
 def _superseded(
@@ -306,7 +325,7 @@ class _Making:
         decisions.record_coupons(tx, keep)
 
     def decisions(self) -> list[CouponDecision]:
-        """The decision on each snapshot; those that nothing new was decided on keep theirs."""
+        """The decision on each snapshot; those that have their discount keep theirs."""
         at = now()
         return [
             CouponDecision(
@@ -325,15 +344,15 @@ class _Making:
             )
             for action in self._actions.values()
             if self._wanted[action.key].new_attachments and action.key not in self.errors
-            for number, snapshot in enumerate(self._situation.snapshots[action.key])
+            for number, snapshot in enumerate(self._open(action.key))
         ]
 
     def problems(self) -> list[Problem]:
         """One for each snapshot whose coupon cannot be had, or whose discount is another one."""
         found = [*self._situation.superseded]
-        for key, group in self._situation.snapshots.items():
+        for key in self._situation.snapshots:
             error, action = self.errors.get(key), self._actions.get(key)
-            for snapshot in group:
+            for snapshot in self._open(key):
                 if error is not None:
                     found.append(problem_of(error, "making the coupon", snapshot))
                 elif action is not None and action.blocked is not None:
@@ -374,6 +393,14 @@ class _Making:
 
     def _action_of(self, write: StripeWrite[CouponWritten]) -> CouponAction:
         return next(a for a in self._actions.values() if a.coupon_id == write.target_id)
+
+    def _open(self, key: tuple[str, str]) -> list[Snapshot]:
+        """The snapshots of a coupon whose discount is still to be made.
+
+        What becomes of the coupon later does not concern those that have their discount.
+        """
+        settled = self._situation.settled
+        return [s for s in self._situation.snapshots[key] if s.snapshot_id not in settled]
 
     def _decision(self, action: CouponAction, number: int) -> str:
         """The first order makes or adopts the coupon, the others reuse it."""

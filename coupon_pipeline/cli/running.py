@@ -38,7 +38,9 @@ from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.ledger.rows import json_text
 from coupon_pipeline.ledger.runs import finish_run
+from coupon_pipeline.salesforce import SalesforceEdge
 from coupon_pipeline.settings import Settings
+from coupon_pipeline.stripe_api import StripeEdge
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -175,7 +177,6 @@ def make_plan(settings: Settings, selection: Selection, *, invoices: bool = Fals
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
     """
-    mapping = read_mapping(settings)
     run = Run(f"plan-{uuid4()}", selection, dry_run=True)
     with (
         tempfile.TemporaryDirectory(prefix="coupon_pipeline-plan-") as folder,
@@ -183,19 +184,7 @@ def make_plan(settings: Settings, selection: Selection, *, invoices: bool = Fals
         closing(open_stripe(settings)) as stripe,
     ):
         ledger = _copy_of(open_ledger(settings), Path(folder))
-        stages: tuple[Callable[[], StageReport], ...] = (
-            lambda: extract_orders(run, ledger, salesforce, settings, mapping),
-            lambda: extract_junctions(run, ledger, salesforce, mapping),
-            lambda: freeze_snapshots(run, ledger, salesforce, settings, mapping),
-            lambda: load_coupons(run, ledger, stripe, settings, mapping),
-            lambda: load_attachments(run, ledger, stripe, settings),
-            lambda: write_back(run, ledger, salesforce, settings, mapping),
-        )
-        done = []
-        for stage in stages:
-            with counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as counted:
-                counted.report = stage()
-            done.append(counted.report)
+        done = run_stages(run, ledger, salesforce, stripe, settings)
         previews = [
             planned_invoice(stripe, request)
             for report in done
@@ -205,6 +194,31 @@ def make_plan(settings: Settings, selection: Selection, *, invoices: bool = Fals
         return Planned(
             report_of(run, ledger), tuple(done), tuple(each for each in previews if each)
         )
+
+
+def run_stages(
+    run: Run, ledger: Ledger, salesforce: SalesforceEdge, stripe: StripeEdge, settings: Settings
+) -> list[StageReport]:
+    """What the assets do, one after the other, without Dagster.
+
+    Raises:
+        SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
+    """
+    mapping = read_mapping(settings)
+    stages: tuple[Callable[[], StageReport], ...] = (
+        lambda: extract_orders(run, ledger, salesforce, settings, mapping),
+        lambda: extract_junctions(run, ledger, salesforce, mapping),
+        lambda: freeze_snapshots(run, ledger, salesforce, settings, mapping),
+        lambda: load_coupons(run, ledger, stripe, settings, mapping),
+        lambda: load_attachments(run, ledger, stripe, settings),
+        lambda: write_back(run, ledger, salesforce, settings, mapping),
+    )
+    done = []
+    for stage in stages:
+        with counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as counted:
+            counted.report = stage()
+        done.append(counted.report)
+    return done
 
 
 def _copy_of(ledger: Ledger, folder: Path) -> Ledger:

@@ -95,6 +95,11 @@ def read_granted_amounts(tx: Transaction) -> dict[date, dict[str, int]]:
     return amounts
 
 
+def read_targets(tx: Transaction) -> dict[str, str]:
+    """What the selected orders became in Stripe, by order."""
+    return dict(cast("tuple[str, str]", row) for row in tx.rows("targets_of_selected"))
+
+
 def _findings(tx: Transaction, statement: str, what: str = "") -> list[Finding]:
     return [
         Finding(

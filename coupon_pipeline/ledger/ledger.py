@@ -48,9 +48,10 @@ class Ledger:
             LedgerError: the file is not a ledger of this version.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        may_be_empty = self._may_be_empty()
         with open_database(self.path, write=True) as connection:
             connection.execute("BEGIN")
-            if _is_empty(connection):
+            if may_be_empty and _is_empty(connection):
                 _create_schema(connection)
                 self.path.chmod(0o600)
             _check_version(connection, self.path)
@@ -62,7 +63,7 @@ class Ledger:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """Read one consistent state; several processes may read at once."""
-        if not self.path.exists() or self._has_no_tables():
+        if self._may_be_empty() and self._has_no_tables():
             with self.transaction():
                 pass
         with open_database(self.path, write=False) as connection:
@@ -120,10 +121,13 @@ class Ledger:
             tx.stage("ledger_identity", ["org_id", "stripe_account", "livemode"], [given])
             tx.run("pin_identity")
 
-    def _has_no_tables(self) -> bool:
+    def _may_be_empty(self) -> bool:
         """A run that was killed while it created the file leaves a small one without tables."""
-        if self.path.stat().st_size > _EMPTY_FILE_BYTES:
-            return False
+        return not self.path.exists() or self.path.stat().st_size <= _EMPTY_FILE_BYTES
+
+    def _has_no_tables(self) -> bool:
+        if not self.path.exists():
+            return True
         with open_database(self.path, write=False) as connection:
             return _is_empty(connection)
 

@@ -27,6 +27,10 @@ MOST_KEYS = 5
 """How many stored answers to the same write we look past before giving up."""
 
 
+_IN_OTHER_MODE = "a similar object exists in"
+"""Stripe's words for an id of the other mode, where it answers as for one that is unknown."""
+
+
 @dataclass(frozen=True, slots=True)
 class CouponReads:
     """What a set of coupon ids stands for in Stripe."""
@@ -55,7 +59,7 @@ def read_coupon(send: Send, coupon_id: str) -> Reading:
     try:
         answer = send(Request(COUPON, coupon_id, {"expand": list(EXPANDED)}))
     except StripeRejected as rejected:
-        if rejected.reason == "livemode_mismatch":
+        if rejected.reason == "livemode_mismatch" or _IN_OTHER_MODE in rejected.message:
             return Missing.OTHER_MODE
         if rejected.is_missing:
             return Missing.ABSENT

@@ -1,14 +1,16 @@
 """The table of scenarios, each played end to end: real assets, HTTP to both services, DuckDB."""
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 
+from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import decisions, source
 from coupon_pipeline.sandbox.clock import Clock
 from coupon_pipeline.sandbox.serving import Sandbox
@@ -59,6 +61,14 @@ CASES = {
 }
 
 
+class OneDay(World):
+    """All orders of a story are activated on one day."""
+
+    def selection(self, *order_ids: str) -> Selection:
+        """That day."""
+        return Selection(date(2026, 11, 2), date(2026, 11, 2), order_ids)
+
+
 @pytest.fixture
 def story(
     case: Case, tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
@@ -67,7 +77,7 @@ def story(
     multi_currency = {"several currencies": True, "one currency": False}[case.org]
     clock = Clock(NOW, frozen=True)
     with Sandbox(company=False, clock=clock, multi_currency=multi_currency) as sandbox:
-        world = World(sandbox, tmp_path, instance, monkeypatch)
+        world = OneDay(sandbox, tmp_path, instance, monkeypatch)
         if case.mode == "live":
             world.setting("STRIPE_API_KEY", sandbox.stripe.live_api_key)
             world.setting("COUPON_PIPELINE_LIVE", "true")
@@ -83,7 +93,8 @@ def test_what_was_signed_is_what_the_customer_gets(case: Case, story: Story) -> 
     for sentence in case.story:
         story.play(sentence)
 
-    expected, found = {}, {}
+    expected: dict[str, object] = {}
+    found: dict[str, object] = {}
     for name, look in LOOKS.items():
         wanted = getattr(case, name)
         if wanted is not None:
@@ -195,7 +206,7 @@ def _stops_with(story: Story, _: object) -> str:
     return str(getattr(story.refusal, "code", story.refusal))
 
 
-LOOKS = {
+LOOKS: Mapping[str, Callable[[Story, Any], object]] = {
     "problems": _problems,
     "discounts": _discounts,
     "stripe_coupons": _stripe_coupons,

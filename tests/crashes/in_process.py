@@ -21,11 +21,14 @@ from coupon_pipeline.assets.salesforce_records import write_back
 from coupon_pipeline.assets.stripe_coupons import load_coupons
 from coupon_pipeline.ledger import Ledger, crash_points
 from coupon_pipeline.salesforce import Pacing
+from coupon_pipeline.sandbox.calls import ServiceName
 from coupon_pipeline.sandbox.faults import FaultRule
 from coupon_pipeline.settings import load_settings
 from coupon_pipeline.stripe_api import StripeEdge
 from tests.crashes.points import Event, Point, is_write
 from tests.world import World
+
+_SERVICES: tuple[ServiceName, ...] = ("salesforce", "stripe")
 
 
 class Killed(BaseException):
@@ -37,6 +40,7 @@ class Life:
 
     def __init__(self, world: World, point: Point | None = None) -> None:
         self._world = world
+        self._seen: dict[ServiceName, int] = {}
         self._point = point
         self._dead = threading.Event()
         self._commits = 0
@@ -71,7 +75,7 @@ class Life:
                 after=point.number - 1,
             )
             number = sandbox.faults.arm(rule)
-        self._seen = {service: sandbox.calls.total(service) for service in ("stripe", "salesforce")}
+        self._seen = {service: sandbox.calls.total(service) for service in _SERVICES}
         try:
             with crash_points.watch(self._commit):
                 yield
@@ -98,7 +102,7 @@ class Life:
             self._die_if_dead()
 
     def _note_calls(self) -> None:
-        for service in self._seen:
+        for service in _SERVICES:
             for call in self._world.sandbox.calls.all(service)[self._seen[service] :]:
                 self._seen[service] += 1
                 number = sum(e.service == service for e in self.events) + 1

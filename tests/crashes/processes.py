@@ -58,3 +58,8 @@ def _kill_when_held(world: World, process: "subprocess.Popen[bytes]") -> None:
         else:
             process.send_signal(signal.SIGKILL)
             return
+
+
+def kill_process(world: World, point: Point) -> bool:
+    """Kill the real program at the point; whether it came there."""
+    return sync_and_kill(world, point) == -signal.SIGKILL

@@ -137,6 +137,13 @@ def differences(wanted: BothSystems, found: BothSystems, *, spent: bool) -> Foun
     and still be there in the other, as long as it was granted equally often.
     """
     result = Found()
+    _compare_coupons(wanted, found, result)
+    _compare_places(wanted, found, result, spent=spent)
+    _compare_records(wanted, found, result)
+    return result
+
+
+def _compare_coupons(wanted: BothSystems, found: BothSystems, result: Found) -> None:
     for coupon_id in found.coupons.keys() - wanted.coupons.keys():
         result.add("second coupon", coupon_id)
     for coupon_id in wanted.coupons.keys() - found.coupons.keys():
@@ -149,7 +156,9 @@ def differences(wanted: BothSystems, found: BothSystems, *, spent: bool) -> Foun
             result.add("double discount", f"{coupon_id} was granted {has} times, not {had}")
         if has < had:
             result.add("lost attachment", f"{coupon_id} was granted {has} times, not {had}")
-    _compare_places(wanted, found, result, spent=spent)
+
+
+def _compare_records(wanted: BothSystems, found: BothSystems, result: Found) -> None:
     more = Counter(found.order_coupons)
     more.subtract(wanted.order_coupons)
     for row, number in more.items():
@@ -160,12 +169,9 @@ def differences(wanted: BothSystems, found: BothSystems, *, spent: bool) -> Foun
         result.add("another difference", f"quote coupons {found.quote_coupons}")
     if wanted.sync_records != found.sync_records:
         result.add("another difference", f"sync records {found.sync_records}")
-    return result
 
 
-def _compare_places(
-    wanted: BothSystems, found: BothSystems, result: Found, *, spent: bool
-) -> None:
+def _compare_places(wanted: BothSystems, found: BothSystems, result: Found, *, spent: bool) -> None:
     once = {coupon_id for coupon_id, terms in found.coupons.items() if "once" in terms}
     for name in wanted.places.keys() | found.places.keys():
         had, has = wanted.places.get(name), found.places.get(name)

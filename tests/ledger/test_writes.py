@@ -29,9 +29,20 @@ def test_an_intent_is_open_until_its_outcome_is_known(tmp_path: Path) -> None:
         record_outcomes(tx, [WriteOutcome("a", "done", "req_1", "", AT)])
         assert [intent.intent_id for intent in read_open_intents(tx)] == ["b"]
 
-        settle_intents(tx, "stripe", [("coupon.create", "two")], AT)
+        settle_intents(tx, "stripe", [("coupon.create", "two")], "later run", AT)
 
         assert read_open_intents(tx) == []
+
+
+def test_a_run_does_not_settle_what_it_has_sent_itself(tmp_path: Path) -> None:
+    """It read the target before the request left, so what it read says nothing about it."""
+    ledger = Ledger(tmp_path / "ledger.duckdb")
+    with ledger.transaction() as tx:
+        record_intents(tx, [_intent("a", "one")])
+
+        settle_intents(tx, "stripe", [("coupon.create", "one")], "run", AT)
+
+        assert [intent.intent_id for intent in read_open_intents(tx)] == ["a"]
 
 
 def test_a_refusal_is_counted_so_that_its_stored_answer_is_not_given_again(

@@ -1,0 +1,42 @@
+"""Addresses of records, for people who follow a problem to where it is mended."""
+
+from dataclasses import dataclass
+
+from coupon_pipeline.settings import STRIPE_API_BASE, Settings, SettingsError
+
+_SECTIONS = {
+    "sub_sched_": "subscription_schedules",
+    "sub_": "subscriptions",
+    "in_": "invoices",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLinks:
+    """Where the pages of both services are."""
+
+    salesforce: str
+    stripe: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "RecordLinks | None":
+        """Those of the accounts in the settings; the local sandbox has pages of its own."""
+        try:
+            salesforce, stripe = settings.salesforce(), settings.stripe()
+        except SettingsError:
+            return None
+        dashboard = stripe.api_base
+        if stripe.api_base == STRIPE_API_BASE:
+            dashboard = "https://dashboard.stripe.com"
+        return cls(salesforce.instance_url, dashboard if stripe.live else f"{dashboard}/test")
+
+    def of_record(self, record_id: str) -> str:
+        """A record in Salesforce."""
+        return f"{self.salesforce}/{record_id}"
+
+    def of_target(self, target_id: str) -> str | None:
+        """A subscription, schedule or invoice in the Stripe dashboard."""
+        for prefix, section in _SECTIONS.items():
+            if target_id.startswith(prefix):
+                return f"{self.stripe}/{section}/{target_id}"
+        return None
