@@ -103,7 +103,7 @@ def test_each_way_to_log_in_is_its_own_type(
         ({"SALESFORCE_NAMESPACE": "bad-name"}, "SALESFORCE_NAMESPACE"),
         ({"STRIPE_API_KEY": ""}, "STRIPE_API_KEY"),
         ({"STRIPE_API_KEY": "pk_test_publishable"}, "STRIPE_API_KEY"),
-        ({"STRIPE_API_KEY": "sk_live_realmoney"}, "COUPON_PIPELINE_LIVE"),
+        ({"STRIPE_API_KEY": "sk_live_money"}, "COUPON_PIPELINE_LIVE"),
         ({"STRIPE_API_BASE": "http://stripe.example"}, "STRIPE_API_BASE"),
         ({"COUPON_PIPELINE_LIVE": "perhaps"}, "COUPON_PIPELINE_LIVE"),
         ({"COUPON_PIPELINE_SYNC_START_DATE": "soon"}, "COUPON_PIPELINE_SYNC_START_DATE"),
@@ -124,7 +124,7 @@ def test_a_wrong_or_missing_variable_is_named(
     assert caught.value.variable == named
     assert caught.value.fix
     assert SECRET not in str(caught.value)
-    assert "sk_live_realmoney" not in str(caught.value)
+    assert "sk_live_money" not in str(caught.value)
 
 
 def test_a_live_key_works_when_live_money_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,6 +98,7 @@ def load_coupons(
     seen = (reads - failed.keys()) | made.answered
     with ledger.transaction() as tx:
         source.select_orders(tx, run.selection)
+        decisions.record_coupons(tx, made.found())
         decisions.record_coupon_decisions(tx, made.decisions())
         days = {order.order_id: order.activation_day for order in situation.orders.values()}
         note_problems(tx, STAGE, made.problems(), days, now())
@@ -272,6 +273,20 @@ class _Making:
         """The coupons as they would be recorded, for a plan."""
         self._updated = {a.key for a in self._actions.values() if a.decision == "update"}
         return [self._recorded(a) for a in self._actions.values() if a.decision != "blocked"]
+
+    def found(self) -> list[RecordedCoupon]:
+        """Coupons that Stripe has just as they shall be, so that no write tells of them.
+
+        A ledger that was lost learns them again in this way.
+        """
+        known = {each.key: dict(each.metadata) for each in self._situation.known}
+        return [
+            self._recorded(action)
+            for action in self._actions.values()
+            if action.decision in {"reuse", "adopt"}
+            and not action.metadata_changes
+            and known.get(action.key) != dict(action.metadata)
+        ]
 
     def creations(self, stripe: StripeEdge) -> list[StripeWrite[CouponWritten]]:
         """The coupons to make."""

@@ -52,7 +52,22 @@ def test_a_lost_ledger_makes_no_second_coupon_and_no_second_discount(world: Worl
 
     assert report.coupons["created"] == 0
     assert report.attachments["attached"] == 0
+    assert report.attachments["unchanged"] == 2
     assert world.state_of_both() == before
+
+
+def test_a_coupon_found_again_after_the_ledger_is_lost_serves_new_orders(world: World) -> None:
+    """No write tells the ledger of it, yet it has to be known."""
+    coupon = world.quote_coupon()
+    world.order(coupons=[coupon])
+    world.sync()
+    world.forget_ledger()
+    later = world.order(coupons=[coupon])
+
+    report = world.sync()
+
+    assert (report.coupons["created"], report.attachments["attached"]) == (0, 1)
+    assert world.discounted(later.subscription_id) == [(10, None)]
 
 
 def test_a_spent_once_discount_is_not_granted_again_after_the_ledger_is_lost(
