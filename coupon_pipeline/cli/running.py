@@ -140,17 +140,20 @@ def _days_of_orders(settings: Settings, ids: tuple[str, ...]) -> Selection:
     return Selection(min(days.values()), max(days.values()), ids)
 
 
-def run_through_dagster(settings: Settings, selection: Selection) -> RunReport:
+def run_through_dagster(
+    settings: Settings, selection: Selection, *, keep_history: bool = True
+) -> RunReport:
     """Materialise all assets for the selection's days, as Dagster's pages would.
 
     The run is kept in the history of `DAGSTER_HOME`, or of the folder whose `dagster.yaml` is
-    here, so that `dagster dev` shows it; elsewhere it leaves no history.
+    here, so that `dagster dev` shows it; elsewhere it leaves no history. Dagster keeps an event
+    for each asset and day, which is most of the time that a run over many days takes.
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
     """
     days = (selection.first_day.isoformat(), selection.last_day.isoformat())
-    with _progress() as logger, _instance() as instance:
+    with _progress() as logger, _instance(keep_history=keep_history) as instance:
         repository = dg.Definitions.merge(
             definitions(), dg.Definitions(loggers={"progress": logger})
         )
@@ -229,8 +232,10 @@ def _copy_of(ledger: Ledger, folder: Path) -> Ledger:
 
 
 @contextmanager
-def _instance() -> Iterator[dg.DagsterInstance]:
-    if os.environ.get("DAGSTER_HOME"):
+def _instance(*, keep_history: bool) -> Iterator[dg.DagsterInstance]:
+    if not keep_history:
+        made = dg.DagsterInstance.ephemeral()
+    elif os.environ.get("DAGSTER_HOME"):
         made = dg.DagsterInstance.get()
     elif Path("dagster.yaml").is_file():
         made = dg.DagsterInstance.from_config(".")
