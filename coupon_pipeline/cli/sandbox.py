@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # imported inside the command, so that the command line start
 
 
 STATE_FILE = SANDBOX_FOLDER / "sandbox.sqlite"
+_TIME_TO_STOP_SECONDS = 20
 
 
 @click.command()
@@ -122,9 +123,18 @@ def _run_beside(served: "Sandbox", command: tuple[str, ...], ledger: Path) -> in
     }
     try:
         # the user's own command, run as the user asked
-        return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603
+        process = subprocess.Popen(command, env=environment)  # noqa: S603
     except OSError as error:
         raise click.ClickException(f"{command[0]} cannot be run: {error}.") from error
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()
+        try:
+            return process.wait(_TIME_TO_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            return process.wait()
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from coupon_pipeline.sandbox.calls import CALL_STATE, ServiceName
 
 TRANSPORT_KINDS: Final = {
+    "refused": "nothing is done, and connections are refused for the rule's milliseconds",
     "cut_before": "the connection is closed and nothing was done",
     "cut_after": "the work is done, then the connection is closed without an answer",
     "slow": "the work is done, then the answer waits for the rule's milliseconds",
@@ -107,6 +108,8 @@ class FaultPlan:
     latency: dict[ServiceName, int] = field(default_factory=dict)
     on_strike: Callable[[FaultRule], None] | None = None
     """Told of each fault before it does anything."""
+    refuse: Callable[[ServiceName, int], None] | None = None
+    """Takes a service off its port for so many milliseconds; whoever serves it sets this."""
     held: "queue.SimpleQueue[FaultRule]" = field(default_factory=queue.SimpleQueue)
     """Rules whose request is being held now: whoever waits for one can kill its client."""
     _armed: dict[int, _Armed] = field(default_factory=dict)
@@ -178,7 +181,9 @@ class FaultMiddleware:
             await self._fault_response(rule.kind)(scope, receive, send)
 
     async def _disturb(self, rule: FaultRule, scope: Scope, receive: Receive, send: Send) -> None:
-        if rule.kind == "cut_before":
+        if rule.kind in {"cut_before", "refused"}:
+            if rule.kind == "refused" and self._plan.refuse is not None:
+                self._plan.refuse(self._service, rule.milliseconds)
             await _cut(scope, receive)
             return
         if rule.kind == "hold_before":

@@ -1,5 +1,6 @@
 """The sandbox: both services with their company, served until it is closed."""
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -102,6 +103,8 @@ class Sandbox:
         if not made and company:
             fill(self, orders, self.seed)
         self._thread: LoopThread | None = None
+        self.faults.refuse = self._refuse
+        self._refusing: dict[ServiceName, asyncio.Task[None]] = {}
         self._apps: dict[str, ASGIApp] = {
             "stripe": self._front("stripe"),
             "salesforce": self._front("salesforce"),
@@ -181,6 +184,8 @@ class Sandbox:
 
     def stop(self) -> None:
         """Close both ports, end the thread, let go of the state file."""
+        if self._thread is not None:
+            self._thread.complete(self._end_refusals())
         for listener in self._listeners.values():
             if self._thread is None:
                 listener.abandon()
@@ -210,6 +215,27 @@ class Sandbox:
         """Move the clock to an ISO moment, UTC unless it names a zone."""
         to = datetime.fromisoformat(moment)
         self.clock.set(to if to.tzinfo is not None else to.replace(tzinfo=UTC))
+
+    def _refuse(self, name: ServiceName, milliseconds: int) -> None:
+        """Take a service off its port and bring it back later; called on the loop."""
+        if name not in self._refusing:
+            refusal = asyncio.get_running_loop().create_task(self._away(name, milliseconds))
+            self._refusing[name] = refusal
+
+    async def _away(self, name: ServiceName, milliseconds: int) -> None:
+        listener = self._listeners[name]
+        await listener.close()
+        try:
+            await asyncio.sleep(milliseconds / 1000)
+            await listener.reopen(self._apps[name])
+        finally:
+            del self._refusing[name]
+
+    async def _end_refusals(self) -> None:
+        refusals = list(self._refusing.values())
+        for refusal in refusals:
+            refusal.cancel()
+        await asyncio.gather(*refusals, return_exceptions=True)
 
     @contextlib.contextmanager
     def down(self, name: ServiceName) -> Iterator[None]:

@@ -252,6 +252,12 @@ class Switches:
         "Which credentials log in when none were registered: any that are well formed, or only "
         "the sandbox's own. (The real service knows its users.)",
     )
+    salesforce_instance_url: Literal["as_called", "my_domain"] = choice(
+        "as_called",
+        "Which address a token reply names to a caller on the loopback address: that one, or the "
+        "org's own (https://acme.my.salesforce.com, for clients whose adapter redirects only "
+        "that). SOAP logins always get the org's own. (The real service knows only that.)",
+    )
 
 
 @dataclass(frozen=True)

@@ -9,22 +9,18 @@ import re
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _FORM = re.compile(r"[A-Za-z0-9]{15}(?:[A-Za-z0-9]{3})?")
+_UPPER_BITS = {ord(digit): "1" if digit.isupper() else "0" for digit in _DIGITS}
+_PAIRS = [high + low for high in _DIGITS for low in _DIGITS]
 _SHORT = 15
-_GROUP = 5
 _SERIAL_DIGITS = 9
 
 
 def checksum(short: str) -> str:
     """The three characters that say which of the 15 are upper case."""
-    return "".join(
-        _CHECK[
-            sum(
-                1 << bit
-                for bit, char in enumerate(short[start : start + _GROUP])
-                if "A" <= char <= "Z"
-            )
-        ]
-        for start in range(0, _SHORT, _GROUP)
+    bits = short.translate(_UPPER_BITS)
+    # the first character of a group is its lowest bit
+    return (
+        _CHECK[int(bits[4::-1], 2)] + _CHECK[int(bits[9:4:-1], 2)] + _CHECK[int(bits[14:9:-1], 2)]
     )
 
 
@@ -88,8 +84,8 @@ class IdMinter:
 
 
 def _base62(number: int, width: int) -> str:
-    digits = []
-    for _ in range(width):
-        number, digit = divmod(number, 62)
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))
+    text = ""
+    while len(text) < width:
+        number, pair = divmod(number, 62 * 62)
+        text = _PAIRS[pair] + text
+    return text[-width:]

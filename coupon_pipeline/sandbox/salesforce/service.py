@@ -29,6 +29,7 @@ from coupon_pipeline.sandbox.salesforce.queries import Queries
 from coupon_pipeline.sandbox.salesforce.rest.app import App
 from coupon_pipeline.sandbox.salesforce.rest.exchange import error_reply
 from coupon_pipeline.sandbox.salesforce.schema import Schema, build_schema
+from coupon_pipeline.sandbox.salesforce.schema.model import NUMBER_KINDS
 from coupon_pipeline.sandbox.salesforce.schema.spec import Scalar
 from coupon_pipeline.sandbox.salesforce.store import Row, Store
 from coupon_pipeline.sandbox.salesforce.trigger import ActivationTrigger
@@ -151,9 +152,14 @@ class SalesforceService:
         basis |= {f.key: f.spec.default for f in table.object.fields if f.spec.default is not None}
         if "OwnerId" in fields:
             basis["OwnerId"] = author
+        numbers = {key for key, field in fields.items() if field.spec.kind in NUMBER_KINDS}
         ids: list[str] = []
         for record in records:
-            row = basis | {key: trusted(fields[key], value) for key, value in record.items()}
+            row = basis.copy()
+            for key, value in record.items():
+                # most values are texts that are stored as they are
+                as_it_is = type(value) is str and key in fields and key not in numbers
+                row[key] = value if as_it_is else trusted(fields[key], value)
             if "Id" in row:
                 self._minter.after(str(row["Id"]))
             else:

@@ -12,6 +12,7 @@ from coupon_pipeline.sandbox.salesforce.soql.refusals import (
     malformed,
     no_such_column,
     no_such_object,
+    no_such_children,
     no_such_relationship,
 )
 from coupon_pipeline.sandbox.salesforce.soql.syntax import DayOnly, Path
@@ -58,7 +59,7 @@ class Names:
             child = self._store.schema[link.child]
             if self._access.sees(child) and self._access.sees_field(child, link.field):
                 return link, child
-        raise no_such_relationship(path.parts[0], self._text, path.position)
+        raise no_such_children(path.parts[0], self._text, path.position)
 
     def reader(self, table: Table) -> Reader:
         """Records of a parent object by id; a deleted one is none, except with queryAll."""

@@ -48,12 +48,25 @@ def no_such_object(name: str, text: str, position: int) -> SalesforceError:
 
 
 def no_such_relationship(name: str, text: str, position: int) -> SalesforceError:
-    """A parent path or a child subquery names no relationship of its object."""
+    """A path names no parent of its object."""
     return refusal(
         "INVALID_FIELD",
         f"Didn't understand relationship '{name}' in field path. If you are attempting to use a "
         "custom relationship, be sure to append the '__r' after the custom relationship name. "
         "Please reference your WSDL or the describe call for the appropriate names.",
+        text,
+        position,
+    )
+
+
+def no_such_children(name: str, text: str, position: int) -> SalesforceError:
+    """A subquery names no child relationship of its object."""
+    return refusal(
+        "INVALID_TYPE",
+        f"Didn't understand relationship '{name}' in FROM part of query call. If you are "
+        "attempting to use a custom relationship, be sure to append the '__r' after the custom "
+        "relationship name. Please reference your WSDL or the describe call for the appropriate "
+        "names.",
         text,
         position,
     )
