@@ -42,6 +42,7 @@ def freeze_snapshots(
         source.select_orders(tx, run.selection)
         orders = source.read_orders(tx)
         frozen = {s.snapshot_id: s for s in decisions.read_snapshots(tx)}
+        granted = {key for key, made in decisions.read_attachments(tx).items() if made.granted}
         look = partial(
             take_snapshots,
             org.org_id,
@@ -71,15 +72,21 @@ def freeze_snapshots(
     )
     completed = [_with_new_paths(snapshot, mapping, today) for snapshot in snapshots]
     derived = derive_all(completed, mapping, options)
+    held_back = {
+        snapshot.snapshot_id: outcome
+        for snapshot in snapshots
+        if isinstance(outcome := derived[snapshot.snapshot_id], Blocked)
+        and snapshot.snapshot_id not in granted
+    }
     days = {order.order_id: order.activation_day for order in orders}
     at = now()
     with ledger.transaction() as tx:
         source.select_orders(tx, run.selection)
         decisions.record_snapshots(tx, result.new, at, run.run_id)
         decisions.record_terms(tx, mapping.mapping_hash, derived)
-        problems = [*result.problems, *_blocked(snapshots, derived)]
+        problems = [*result.problems, *_blocked(snapshots, held_back)]
         note_problems(tx, "coupon_snapshots", problems, days, at)
-    return _report(snapshots, result, derived, days)
+    return _report(snapshots, result, derived, held_back, days)
 
 
 def _with_new_paths(
@@ -98,17 +105,16 @@ def _with_new_paths(
     return replace(snapshot, fields={**snapshot.fields, **found})
 
 
-def _blocked(
-    snapshots: list[Snapshot], derived: dict[str, DerivedCoupon | Blocked]
-) -> list[Problem]:
+def _blocked(snapshots: list[Snapshot], held_back: dict[str, Blocked]) -> list[Problem]:
+    """One problem for each; a discount that was granted is not held back by terms made later."""
     return [
-        outcome.problem(
+        held_back[snapshot.snapshot_id].problem(
             order_id=snapshot.scope.order_id,
             order_item_id=snapshot.scope.order_item_id,
             quote_coupon_id=snapshot.quote_coupon_id,
         )
         for snapshot in snapshots
-        if isinstance(outcome := derived[snapshot.snapshot_id], Blocked)
+        if snapshot.snapshot_id in held_back
     ]
 
 
@@ -116,6 +122,7 @@ def _report(
     snapshots: list[Snapshot],
     result: SnapshotResult,
     derived: dict[str, DerivedCoupon | Blocked],
+    held_back: dict[str, Blocked],
     days: dict[str, date],
 ) -> StageReport:
     report = StageReport(
@@ -129,7 +136,7 @@ def _report(
         report.count(day, "snapshots")
         if snapshot.snapshot_id in new:
             report.count(day, "new_snapshots")
-        if isinstance(outcome, Blocked):
+        if snapshot.snapshot_id in held_back:
             report.count(day, "blocked_snapshots")
         report.preview.append(
             (

@@ -88,6 +88,7 @@ def report_of(run: Run, ledger: Ledger) -> RunReport:
         snapshots = decisions.read_snapshots(tx)
         terms = decisions.read_terms(tx, snapshots)
         decided = decisions.read_coupon_decisions(tx)
+        granted = {key for key, made in decisions.read_attachments(tx).items() if made.granted}
         problems = read_selected_problems(tx)
         totals, calls = read_stages(tx, run.run_id)
     made = totals.get("stripe_coupons", {})
@@ -95,6 +96,7 @@ def report_of(run: Run, ledger: Ledger) -> RunReport:
         not isinstance(terms[s.snapshot_id], DerivedCoupon)
         or (s.snapshot_id in decided and decided[s.snapshot_id].decision == "blocked")
         for s in snapshots
+        if s.snapshot_id not in granted
     )
     created, adopted = made.get("created", 0), made.get("adopted", 0)
     attached = totals.get("coupon_attachments", {})

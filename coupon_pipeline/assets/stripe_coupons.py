@@ -210,12 +210,12 @@ def _superseded(
     terms_by_id = {coupon.coupon_id: coupon.terms for coupon in known}
     found = []
     for snapshot in snapshots:
-        derived, attachment = terms[snapshot.snapshot_id], attachments.get(snapshot.snapshot_id)
-        if attachment is None or not attachment.granted or isinstance(derived, Blocked):
+        attachment = attachments.get(snapshot.snapshot_id)
+        if attachment is None or not attachment.granted or attachment.coupon_id is None:
             continue
-        granted_id = attachment.coupon_id or derived.coupon_id
-        granted = terms_by_id.get(granted_id, derived.terms)
-        found.append(superseded(snapshot, derived, granted_id, granted))
+        granted_id = attachment.coupon_id
+        derived = terms[snapshot.snapshot_id]
+        found.append(superseded(snapshot, derived, granted_id, terms_by_id.get(granted_id)))
     return [problem for problem in found if problem is not None]
 
 

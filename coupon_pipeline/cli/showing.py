@@ -15,7 +15,7 @@ from coupon_pipeline.cli.running import Planned
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.problems import NotedProblem
 
-_SHOWN_PER_CODE = 2
+_SHOWN_PER_CODE = 1
 _EFFECTS = {
     "blocked": "bold red",
     "pending": "yellow",

@@ -540,7 +540,7 @@ _ATTACHMENTS = (
         "attachment.superseded",
         Effect.REPORTED,
         "The discount of {coupon} for {place} was granted from Stripe coupon {granted_id} before "
-        "the mapping changed, and stays: {differences}.",
+        "mapping or settings changed, and stays: {differences}.",
         "Nothing, if what was granted is right. Otherwise remove the discount from the "
         "subscription in Stripe by hand, and add a coupon with the right terms there.",
     ),

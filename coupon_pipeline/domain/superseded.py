@@ -5,27 +5,32 @@ reported, so that somebody can decide about it.
 """
 
 from coupon_pipeline.domain.derivation import DerivedCoupon
-from coupon_pipeline.domain.problems import Problem
+from coupon_pipeline.domain.problems import Blocked, Problem
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.terms import Terms, differences
 
 
 def superseded(
-    snapshot: Snapshot, derived: DerivedCoupon, granted_id: str, granted: Terms
+    snapshot: Snapshot, derived: DerivedCoupon | Blocked, granted_id: str, granted: Terms | None
 ) -> Problem | None:
     """What to say of a snapshot whose discount was made from `granted`; None if it is right.
 
-    `granted_id` is the Stripe coupon that it was made from, `derived` the one that the mapping in
-    force asks for.
+    `granted_id` is the Stripe coupon that it was made from, and its terms are None where nobody
+    knows them any more; `derived` is what the mapping in force asks for.
     """
-    found = differences(derived.terms, granted)
-    if not found:
+    if isinstance(derived, Blocked):
+        said = derived.problem(quote_coupon_id=snapshot.quote_coupon_id).message
+    elif granted is None:
+        return None
+    else:
+        said = "; ".join(str(each) for each in differences(derived.terms, granted))
+    if not said:
         return None
     return Problem(
         "attachment.superseded",
         {
             "granted_id": granted_id,
-            "differences": "; ".join(str(each) for each in found),
+            "differences": said.rstrip("."),
         },
         order_id=snapshot.scope.order_id,
         order_item_id=snapshot.scope.order_item_id,

@@ -1,9 +1,8 @@
 """Turning the sandbox's knobs over HTTP: JSON under `/_sandbox/`, the same on both servers."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -13,6 +12,14 @@ from starlette.types import ASGIApp
 
 from coupon_pipeline.sandbox.calls import ServiceName
 from coupon_pipeline.sandbox.company import sync_orders
+from coupon_pipeline.sandbox.control_body import (
+    BadControlError,
+    Body,
+    Endpoint,
+    number_in,
+    read_body,
+)
+from coupon_pipeline.sandbox.control_org import org_routes
 from coupon_pipeline.sandbox.faults import ANSWER_KINDS, TRANSPORT_KINDS, FaultPlan, FaultRule
 from coupon_pipeline.sandbox.journal import JsonValue
 from coupon_pipeline.sandbox.stripe.errors import StripeError
@@ -21,29 +28,40 @@ from coupon_pipeline.sandbox.switches import SWITCHES, positions, turn
 if TYPE_CHECKING:  # the sandbox serves this module
     from coupon_pipeline.sandbox.serving import Sandbox
 
-Body: TypeAlias = dict[str, JsonValue]
-Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
-
-
-class BadControlError(ValueError):
-    """A control request that cannot be understood; the message says what is expected."""
-
 
 def control_app(sandbox: "Sandbox") -> ASGIApp:
     """The control API of one sandbox."""
+    knobs = [
+        Route("/_sandbox/clock", _clock(sandbox), methods=["GET", "POST"]),
+        Route("/_sandbox/faults", _faults(sandbox), methods=["GET", "POST", "DELETE"]),
+        Route("/_sandbox/switches", _switches(sandbox), methods=["GET", "PATCH"]),
+        Route("/_sandbox/calls", _calls(sandbox), methods=["GET", "DELETE"]),
+        Route("/_sandbox/keys", _keys(sandbox), methods=["GET"]),
+        Route("/_sandbox/restricted_keys", _restricted_keys(sandbox), methods=["POST"]),
+        Route("/_sandbox/customer_discount", _customer_discount(sandbox), methods=["POST"]),
+        Route("/_sandbox/order_sync", _order_sync(sandbox), methods=["POST"]),
+        *org_routes(sandbox),
+    ]
     return Starlette(
-        routes=[
-            Route("/_sandbox/clock", _clock(sandbox), methods=["GET", "POST"]),
-            Route("/_sandbox/faults", _faults(sandbox), methods=["GET", "POST", "DELETE"]),
-            Route("/_sandbox/switches", _switches(sandbox), methods=["GET", "PATCH"]),
-            Route("/_sandbox/calls", _calls(sandbox), methods=["GET", "DELETE"]),
-            Route("/_sandbox/hidden_fields", _hidden(sandbox), methods=["GET", "POST", "DELETE"]),
-            Route("/_sandbox/restricted_keys", _restricted_keys(sandbox), methods=["POST"]),
-            Route("/_sandbox/customer_discount", _customer_discount(sandbox), methods=["POST"]),
-            Route("/_sandbox/order_sync", _order_sync(sandbox), methods=["POST"]),
-        ],
+        routes=[Route("/_sandbox/", _index(knobs), methods=["GET"]), *knobs],
         exception_handlers={ValueError: _refused},
     )
+
+
+def _index(knobs: list[Route]) -> Endpoint:
+    """What can be turned here, for somebody who has no more than the address."""
+
+    async def index(_request: Request) -> Response:
+        return JSONResponse(
+            {
+                "endpoints": {
+                    knob.path: sorted(set(knob.methods or ()) - {"HEAD"}) for knob in knobs
+                },
+                "pages": ["/_pages/clock", "/_pages/faults", "/_pages/switches", "/_pages/calls"],
+            }
+        )
+
+    return index
 
 
 async def _refused(_request: Request, error: Exception) -> Response:
@@ -53,9 +71,9 @@ async def _refused(_request: Request, error: Exception) -> Response:
 def _clock(sandbox: "Sandbox") -> Endpoint:
     async def clock(request: Request) -> Response:
         if request.method == "POST":
-            body = await _body(request, {"advance_seconds", "set"})
+            body = await read_body(request, {"advance_seconds", "set"})
             if "advance_seconds" in body:
-                sandbox.clock.advance(timedelta(seconds=_number(body, "advance_seconds")))
+                sandbox.clock.advance(timedelta(seconds=number_in(body, "advance_seconds")))
             elif "set" in body:
                 sandbox.advance_to(str(body["set"]))
             else:
@@ -72,7 +90,7 @@ def _faults(sandbox: "Sandbox") -> Endpoint:
             number = request.query_params.get("number")
             sandbox.faults.disarm(None if number is None else int(number))
         if request.method == "POST":
-            body = await _body(request, {"latency", *FaultRule.__dataclass_fields__})
+            body = await read_body(request, {"latency", *FaultRule.__dataclass_fields__})
             arm(sandbox.faults, body)
         return JSONResponse(describe_faults(sandbox.faults))
 
@@ -86,7 +104,7 @@ def arm(plan: FaultPlan, body: Body) -> None:
         if not isinstance(latency, dict):
             raise BadControlError('latency is {"stripe": milliseconds, "salesforce": ...}.')
         for name in latency:
-            plan.latency[_service(name)] = int(_number(latency, name))
+            plan.latency[_service(name)] = int(number_in(latency, name))
         return
     if "kind" not in body:
         raise BadControlError("A fault has a service and a kind.")
@@ -112,7 +130,7 @@ def describe_faults(plan: FaultPlan) -> Body:
 def _switches(sandbox: "Sandbox") -> Endpoint:
     async def switches(request: Request) -> Response:
         if request.method == "PATCH":
-            body = await _body(request, {switch.name for switch in SWITCHES})
+            body = await read_body(request, {switch.name for switch in SWITCHES})
             turn(sandbox.switches, {name: str(value) for name, value in body.items()})
             sandbox.remember()
         present = positions(sandbox.switches)
@@ -136,41 +154,32 @@ def _calls(sandbox: "Sandbox") -> Endpoint:
     return calls
 
 
-def _hidden(sandbox: "Sandbox") -> Endpoint:
-    async def hidden(request: Request) -> Response:
-        access = sandbox.salesforce.integration_user.access
-        if request.method == "DELETE":
-            access.hidden_objects.clear()
-            access.hidden_fields.clear()
-        if request.method == "POST":
-            body = await _body(request, {"object", "field"})
-            schema = sandbox.salesforce.schema
-            kind = schema.objects.get(str(body.get("object")))
-            if kind is None:
-                raise BadControlError(f"object is one of {', '.join(schema.objects)}.")
-            if "field" not in body:
-                access.hide_object(kind.key)
-            elif str(body["field"]) in kind.by_key:
-                access.hide_field(kind.key, str(body["field"]))
-            else:
-                raise BadControlError(f"field is one of {', '.join(kind.by_key)}.")
+def _keys(sandbox: "Sandbox") -> Endpoint:
+    """What opens the two services. None of it opens anything real."""
+
+    async def keys(_request: Request) -> Response:
+        salesforce = sandbox.salesforce
         return JSONResponse(
             {
-                "objects": sorted(access.hidden_objects),
-                "fields": [f"{kind}.{field}" for kind, field in sorted(access.hidden_fields)],
+                "stripe": {"test": sandbox.stripe.api_key, "live": sandbox.stripe.live_api_key},
+                "salesforce": {
+                    "integration_user": salesforce.access_token,
+                    "coupon_user": salesforce.coupon_user_token,
+                },
             }
         )
 
-    return hidden
+    return keys
 
 
 def _restricted_keys(sandbox: "Sandbox") -> Endpoint:
     async def restricted_keys(request: Request) -> Response:
-        body = await _body(request, {"permissions"})
+        body = await read_body(request, {"permissions", "livemode"})
         permissions = body.get("permissions")
         if not isinstance(permissions, list):
             raise BadControlError('Send {"permissions": ["rak_coupon_read", ...]}.')
-        key = sandbox.stripe.restricted_key(*(str(one) for one in permissions))
+        livemode = body.get("livemode", False) is True
+        key = sandbox.stripe.restricted_key(*(str(one) for one in permissions), livemode=livemode)
         return JSONResponse({"api_key": key})
 
     return restricted_keys
@@ -178,7 +187,7 @@ def _restricted_keys(sandbox: "Sandbox") -> Endpoint:
 
 def _customer_discount(sandbox: "Sandbox") -> Endpoint:
     async def customer_discount(request: Request) -> Response:
-        body = await _body(request, {"customer", "coupon"})
+        body = await read_body(request, {"customer", "coupon"})
         try:
             sandbox.stripe.set_customer_discount(str(body["customer"]), str(body["coupon"]))
         except (KeyError, StripeError) as error:
@@ -195,26 +204,9 @@ def _order_sync(sandbox: "Sandbox") -> Endpoint:
     return order_sync
 
 
-async def _body(request: Request, known: set[str]) -> Body:
-    body = await request.json()
-    if not isinstance(body, dict):
-        raise BadControlError("Send a JSON object.")
-    unknown = sorted(set(body) - known)
-    if unknown:
-        raise BadControlError(f"Unknown: {', '.join(unknown)}; known: {', '.join(sorted(known))}.")
-    return body
-
-
 def _service(name: JsonValue) -> ServiceName:
     if name == "stripe":
         return "stripe"
     if name == "salesforce":
         return "salesforce"
     raise BadControlError(f"service is stripe or salesforce, not {name!r}.")
-
-
-def _number(body: Body, name: str) -> float:
-    value = body[name]
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadControlError(f"{name} is a number.")
-    return value

@@ -70,8 +70,21 @@ class FaultRule:
         kinds = [*TRANSPORT_KINDS, *ANSWER_KINDS[self.service]]
         if self.kind not in kinds:
             raise ValueError(f"{self.service} has no fault {self.kind!r}; it has {kinds}.")
+        for name in ("after", "times", "milliseconds"):
+            count = getattr(self, name)
+            unlimited = name == "times" and count is None
+            if not unlimited and (type(count) is not int or count < 0):
+                raise ValueError(f"{name} is a whole number, 0 or more, not {count!r}.")
+        if type(self.probability) not in {int, float} or not 0 <= self.probability <= 1:
+            raise ValueError(f"probability lies between 0 and 1: {self.probability!r}.")
+        for name in ("method", "path"):
+            if not isinstance(getattr(self, name), str | None):
+                raise ValueError(f"{name} is a text.")  # noqa: TRY004 - one error for a bad rule
         if self.path is not None:
-            re.compile(self.path)
+            try:
+                re.compile(self.path)
+            except re.error as error:
+                raise ValueError(f"path is a regular expression: {error}.") from error
 
     def fits(self, service: ServiceName, method: str, path: str) -> bool:
         """Whether the rule is about this request at all."""
@@ -175,15 +188,17 @@ class FaultMiddleware:
             scope[CALL_STATE].fault = rule.kind
         if self._plan.on_strike is not None:
             self._plan.on_strike(rule)
-        if rule.kind in TRANSPORT_KINDS:
+        if rule.kind == "refused":
+            if self._plan.refuse is not None:
+                self._plan.refuse(self._service, rule.milliseconds)
+            await _cut(scope, receive)
+        elif rule.kind in TRANSPORT_KINDS:
             await self._disturb(rule, scope, receive, send)
         else:
             await self._fault_response(rule.kind)(scope, receive, send)
 
     async def _disturb(self, rule: FaultRule, scope: Scope, receive: Receive, send: Send) -> None:
-        if rule.kind in {"cut_before", "refused"}:
-            if rule.kind == "refused" and self._plan.refuse is not None:
-                self._plan.refuse(self._service, rule.milliseconds)
+        if rule.kind == "cut_before":
             await _cut(scope, receive)
             return
         if rule.kind == "hold_before":

@@ -1,7 +1,8 @@
 """How fast associations become snapshots and terms: `python tests/benchmarks/snapshots.py [-n N]`.
 
-Prints numbers and asserts nothing: they depend on the machine. The records are made before the
-clock starts, and count in the memory.
+First the decisions alone, then what the asset `coupon_snapshots` does with them: read the ledger,
+decide, write it. Prints numbers and asserts nothing: they depend on the machine. The records are
+made before the clock starts, and count in the memory, as does the sandbox that stands for the org.
 """
 
 import argparse
@@ -9,14 +10,21 @@ import os
 import platform
 import resource
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import click
+import duckdb
 
+from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
+from coupon_pipeline.assets.resources import open_salesforce
+from coupon_pipeline.assets.run import Run
 from coupon_pipeline.domain.derivation import DerivedCoupon, DeriveOptions, derive_all
 from coupon_pipeline.domain.mapping import parse_mapping
 from coupon_pipeline.domain.records import (
@@ -26,9 +34,15 @@ from coupon_pipeline.domain.records import (
     OrderCoupon,
     OrderItem,
     RawFields,
+    Selection,
 )
 from coupon_pipeline.domain.snapshots import COPIED_FIELDS, take_snapshots
+from coupon_pipeline.domain.versions import is_edit
+from coupon_pipeline.ledger import Ledger, source
+from coupon_pipeline.sandbox.serving import Sandbox
+from coupon_pipeline.settings import load_settings
 
+ORG_ID = "00D000000000001EAA"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ASSOCIATIONS_AN_ORDER = 4
 """One on the quote and three on its lines."""
@@ -58,13 +72,20 @@ def main() -> None:
     count: int = parser.parse_args().n
     click.echo(
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, {count:,} associations"
+        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, {count:,} associations"
     )
     records = make_records(count)
     report("memory with the records", memory())
+    decide(records)
+    with tempfile.TemporaryDirectory() as folder:
+        through_the_ledger(records, Path(folder))
+
+
+def decide(records: Records) -> None:
+    """The pure part."""
     began = time.perf_counter()
     taken = take_snapshots(
-        "00D000000000001EAA",
+        ORG_ID,
         orders=records.orders,
         items=records.items,
         associations=records.associations,
@@ -81,6 +102,31 @@ def main() -> None:
     report("highest memory of the process", memory())
     usable = sum(isinstance(each, DerivedCoupon) for each in derived.values())
     click.echo(f"{len(taken.new):,} snapshots, {usable:,} with terms")
+
+
+def through_the_ledger(records: Records, folder: Path) -> None:
+    """What the asset does, with the records in DuckDB: the first run, and one with nothing new."""
+    ledger = Ledger(folder / "ledger.duckdb")
+    days = sorted(order.activation_day for order in records.orders)
+    selection = Selection(days[0], days[-1])
+    began = time.perf_counter()
+    with ledger.transaction() as tx:
+        source.record_orders(tx, selection, records.orders, records.items)
+        source.record_junctions(tx, selection, records.associations, records.order_coupons)
+        source.record_coupons(tx, records.versions, is_edit)
+    report("records into the ledger", time.perf_counter() - began, "s")
+    with Sandbox(company=False) as sandbox:
+        os.environ.update(sandbox.addresses.environment())
+        settings = load_settings()
+        with closing(open_salesforce(settings)) as salesforce:
+            salesforce.read_org()
+            for run_id in ("first run of the asset", "second run, nothing new"):
+                began = time.perf_counter()
+                freeze_snapshots(
+                    Run(run_id, selection), ledger, salesforce, settings, parse_mapping(MAPPING)
+                )
+                report(run_id, time.perf_counter() - began, "s")
+    report("highest memory of the process", memory())
 
 
 def make_records(count: int) -> Records:

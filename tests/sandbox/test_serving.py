@@ -110,6 +110,37 @@ def test_a_service_that_is_down_refuses_connections_until_it_is_back(sandbox: Sa
     assert stripe(sandbox, "coupons").status_code == 200
 
 
+def test_a_refused_connection_is_a_fault_like_any_other(sandbox: Sandbox) -> None:
+    """The request that it strikes does nothing, and for a while nobody gets through at all."""
+    hours = 3_600_000
+    sandbox.faults.arm(FaultRule(service="stripe", kind="refused", after=1, milliseconds=hours))
+
+    first = stripe(sandbox, "coupons").status_code
+    for _ in range(2):
+        with pytest.raises(requests.ConnectionError):
+            stripe(sandbox, "coupons")
+
+    assert first == 200
+    assert count(sandbox, "Order") == 0
+
+
+def test_a_service_that_refused_comes_back_on_its_port(sandbox: Sandbox) -> None:
+    """A client that tries again gets through."""
+    sandbox.faults.arm(FaultRule(service="stripe", kind="refused", milliseconds=0))
+    with pytest.raises(requests.ConnectionError):
+        stripe(sandbox, "coupons")
+    tries = requests.adapters.Retry(total=20, connect=20, backoff_factor=0.05, backoff_max=0.2)
+    with requests.Session() as session:
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=tries))
+        answer = session.get(
+            f"{sandbox.addresses.stripe_url}/v1/coupons",
+            auth=(sandbox.addresses.stripe_api_key, ""),
+            timeout=5,
+        )
+
+    assert answer.status_code == 200
+
+
 def test_state_and_clock_go_on_after_a_restart(tmp_path: Path) -> None:
     """A rehearsal may take days."""
     state = tmp_path / "state"

@@ -158,8 +158,10 @@ class SalesforceService:
             row = basis.copy()
             for key, value in record.items():
                 # most values are texts that are stored as they are
-                as_it_is = type(value) is str and key in fields and key not in numbers
-                row[key] = value if as_it_is else trusted(fields[key], value)
+                if type(value) is str and key in fields and key not in numbers:
+                    row[key] = value
+                else:
+                    row[key] = trusted(fields[key], value)
             if "Id" in row:
                 self._minter.after(str(row["Id"]))
             else:

@@ -134,6 +134,30 @@ def test_a_refresh_token_opens_a_new_session_at_the_address_in_use(org: Served) 
     assert org.ask("GET", answer["id"].removeprefix(org.url), headers=bearer).status_code == 200
 
 
+def test_the_address_after_a_login_can_be_reached_by_the_client_that_logged_in(
+    org: Served,
+) -> None:
+    """simple-salesforce dials https whatever it is told: an adapter needs a name to redirect."""
+
+    def token_address() -> str:
+        form = {"grant_type": "client_credentials", "client_id": KEY, "client_secret": SECRET}
+        answer = org.ask("POST", "/services/oauth2/token", data=form).json()
+        return str(answer["instance_url"])
+
+    envelope = (
+        '<e:Envelope xmlns:e="http://schemas.xmlsoap.org/soap/envelope/"><e:Body>'
+        '<n:login xmlns:n="urn:partner.soap.sforce.com"><n:username>a@b.example</n:username>'
+        "<n:password>x</n:password></n:login></e:Body></e:Envelope>"
+    )
+    soap = org.ask("POST", "/services/Soap/u/64.0", data=envelope)
+    as_called = token_address()
+    org.switches.salesforce_instance_url = "my_domain"
+
+    assert "<serverUrl>https://acme.my.salesforce.com/services/Soap/u/64.0/" in soap.text
+    assert as_called == org.url
+    assert token_address() == "https://acme.my.salesforce.com"
+
+
 def test_a_session_ends_with_401_and_a_client_with_credentials_comes_back(org: Served) -> None:
     """Expired, revoked and unknown tokens all look alike."""
     lasting = org.login(username=INTEGRATION_USERNAME, password=PASSWORD, security_token="")

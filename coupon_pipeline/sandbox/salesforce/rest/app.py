@@ -96,7 +96,7 @@ class App:
                 return self._oauth(raw, tuple(rest))
             case ("services", "Soap", "u", version, *_):
                 _only(raw, "POST")
-                return login_pages.soap_login(self._org, raw.body, version, self._address(raw))
+                return login_pages.soap_login(self._org, raw.body, version, self._own_address(raw))
             case ("services", "data"):
                 _only(raw, "GET")
                 return json_reply(data.versions())
@@ -115,7 +115,9 @@ class App:
         match rest:
             case ("token",):
                 _only(raw, "POST")
-                return login_pages.token(self._org, raw.body, raw.headers, self._address(raw))
+                is_own = self._org.switches.salesforce_instance_url == "my_domain"
+                address = self._own_address(raw) if is_own else self._address(raw)
+                return login_pages.token(self._org, raw.body, raw.headers, address)
             case ("revoke",):
                 _only(raw, "POST")
                 return login_pages.revoke(self._org, raw.body)
@@ -160,6 +162,11 @@ class App:
             named = self._org.my_domain if host.partition(":")[0] in _LOGIN_HOSTS else host
             return f"https://{named}"
         return f"http://{host}"
+
+    def _own_address(self, raw: _Raw) -> str:
+        """A salesforce.com name in any case, as the real service gives."""
+        address = self._address(raw)
+        return address if address.startswith("https:") else f"https://{self._org.my_domain}"
 
 
 def _only(raw: _Raw, *methods: str) -> None:

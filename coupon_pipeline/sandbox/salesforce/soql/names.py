@@ -10,9 +10,9 @@ from coupon_pipeline.sandbox.salesforce.schema import ChildLink, Field, ObjectTy
 from coupon_pipeline.sandbox.salesforce.schema.spec import Scalar
 from coupon_pipeline.sandbox.salesforce.soql.refusals import (
     malformed,
+    no_such_children,
     no_such_column,
     no_such_object,
-    no_such_children,
     no_such_relationship,
 )
 from coupon_pipeline.sandbox.salesforce.soql.syntax import DayOnly, Path
