@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 
 export DAGSTER_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo ui test check lock clean
+.PHONY: help demo ui test benchmark crashes faults check lock clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -e 's/:.*##/\t/' | expand -t 10
@@ -19,6 +19,15 @@ ui: $(INSTALLED) ## the sandbox and Dagster's pages at http://127.0.0.1:3000
 
 test: $(INSTALLED) ## all tests, in parallel and random order
 	@$(BIN)/python -m pytest -n auto
+
+benchmark: $(INSTALLED) ## measure calls and time; writes docs/benchmarks.md
+	@$(BIN)/python -m tests.benchmarks.pipeline
+
+crashes: $(INSTALLED) ## kill runs at every point that matters; writes docs/crash-matrix.md
+	@$(BIN)/python -m tests.crashes.matrix
+
+faults: $(INSTALLED) ## every fault at every call; writes docs/fault-matrix.md
+	@$(BIN)/python -m tests.crashes.faults
 
 check: $(INSTALLED) ## format, lint, types, direction of imports
 	@$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
@@ -145,17 +146,19 @@ class Settings(BaseSettings):
         tuple[str, ...], NoDecode, BeforeValidator(_words)
     ] = ()
 
+    coupon_pipeline_stripe_per_second: float | None = Field(default=None, gt=0)
+    """Requests a second that the account allows; what is documented for the key unless set."""
+    coupon_pipeline_stripe_endpoint_per_second: float = Field(default=25.0, gt=0)
+    coupon_pipeline_stripe_left_to_others: float = Field(default=0.1, ge=0, lt=1)
+    """The share of Stripe's limits that the company's own traffic keeps."""
+    coupon_pipeline_salesforce_quota_share: Decimal = Field(default=Decimal("0.9"), gt=0, le=1)
+    """No request is sent once this share of the org's daily requests is used, by whomever."""
+
     coupon_pipeline_automation: Annotated[
         tuple[Automation, ...], NoDecode, BeforeValidator(_kinds_of_automation)
     ] = ()
     coupon_pipeline_poll_seconds: int = Field(default=90, ge=10)
     coupon_pipeline_blocked_days: int = Field(default=7, ge=0)
-    coupon_pipeline_alert_webhook: SecretStr | None = None
-    coupon_pipeline_alert_slack: SecretStr | None = None
-    coupon_pipeline_alert_email: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = ()
-    coupon_pipeline_alert_sender: str | None = None
-    coupon_pipeline_smtp_url: SecretStr | None = None
-    coupon_pipeline_dagster_url: str = "http://127.0.0.1:3000"
 
     @model_validator(mode="before")
     @classmethod

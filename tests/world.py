@@ -265,9 +265,12 @@ class World:
         """An amendment order without coupons: a phase more, written as the connector does."""
         made = self.order(synced=False)
         self.update("Order", made.order_id, Stripe_ID__c=order.subscription_id)
-        schedule = self.stripe.v1.subscription_schedules.retrieve(schedule_id)
-        self._extend(schedule, made)
+        self.extend(schedule_id, made)
         return made
+
+    def extend(self, schedule_id: str, order: MadeOrder) -> None:
+        """A further phase of a year, for an order."""
+        self._extend(self.stripe.v1.subscription_schedules.retrieve(schedule_id), order)
 
     def _extend(self, schedule: stripe.SubscriptionSchedule, order: MadeOrder) -> str:
         """A further phase of a year, with everything else as it is."""

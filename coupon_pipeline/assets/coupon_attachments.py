@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 
 import dagster as dg
@@ -52,7 +53,7 @@ def load_attachments(
         StripeEdgeError: Stripe is down or refuses the key; what was done so far is kept.
         LedgerError: the ledger belongs to another Stripe account.
     """
-    situation = _read_situation(run, ledger)
+    situation = _read_situation(run, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
     wanted = _sort_out(situation, book)
     if wanted:
@@ -92,7 +93,12 @@ def _ids_of(targets: Sequence[_Target]) -> set[str]:
     return ids
 
 
-def _read_situation(run: Run, ledger: Ledger) -> Situation:
+def _read_situation(run: Run, ledger: Ledger, *, live: bool) -> Situation:
+    """What the ledger holds. What is due later counts as due now in test mode.
+
+    There a test clock may be ahead of ours (https://docs.stripe.com/billing/testing/test-clocks).
+    """
+    until = now() if live else datetime.max.replace(tzinfo=UTC)
     with ledger.reading() as tx:
         source.select_orders(tx, run.selection)
         source.select_orders_on_same_targets(tx)
@@ -104,7 +110,7 @@ def _read_situation(run: Run, ledger: Ledger) -> Situation:
             coupons=decisions.read_coupons(tx),
             decided=decisions.read_coupon_decisions(tx),
             before=decisions.read_attachments(tx),
-            due_targets=frozenset(decisions.read_due_targets(tx, now())),
+            due_targets=frozenset(decisions.read_due_targets(tx, until)),
         )
 
 

@@ -7,9 +7,52 @@ from coupon_pipeline.assets.run import Run
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
-from coupon_pipeline.ledger.runs import Calls, read_stages
+from coupon_pipeline.ledger.runs import (
+    STRIPE_BOUND_MILLISECONDS,
+    STRIPE_MILLISECONDS,
+    STRIPE_SLOWED_DOWN,
+    Calls,
+    read_stages,
+)
 
 _OUTCOMES = ("attached", "adopted", "unchanged", "pending", "blocked", "not_applicable")
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How fast Stripe was called, against the least time that the limits allow."""
+
+    stripe_calls: int = 0
+    seconds: float = 0.0
+    """Of the stages that called Stripe, with what they did besides."""
+    lower_bound_seconds: float = 0.0
+    """0 where there is no limit, as on a stand-in on this machine."""
+    slowed_down: int = 0
+    """How often a 429 made us go slower."""
+
+    @property
+    def per_second(self) -> float:
+        """Calls a second."""
+        return self.stripe_calls / self.seconds if self.seconds else 0.0
+
+    @property
+    def share_of_bound(self) -> float | None:
+        """1 is perfect; None where there is no limit."""
+        if not (self.lower_bound_seconds and self.seconds):
+            return None
+        return min(1.0, self.lower_bound_seconds / self.seconds)
+
+    def as_json(self) -> dict[str, object]:
+        """The key `rate` of the document that `--json` prints."""
+        share = self.share_of_bound
+        return {
+            "stripe_calls": self.stripe_calls,
+            "seconds": round(self.seconds, 3),
+            "per_second": round(self.per_second, 2),
+            "lower_bound_seconds": round(self.lower_bound_seconds, 3),
+            "share_of_bound": None if share is None else round(share, 3),
+            "slowed_down": self.slowed_down,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +72,7 @@ class RunReport:
     """Records written back: order coupons created, Stripe ids updated."""
     problems: tuple[NotedProblem, ...]
     calls: Calls
+    rate: Rate = Rate()
 
     @classmethod
     def empty(cls) -> "RunReport":
@@ -60,7 +104,8 @@ class RunReport:
     @property
     def has_blocked(self) -> bool:
         """Whether a record needs somebody's attention."""
-        return any(problem.effect == "blocked" for problem in self.problems)
+        blocked = any(problem.effect == "blocked" for problem in self.problems)
+        return blocked or self.attachments["blocked"] > 0
 
     def as_json(self) -> dict[str, object]:
         """The document that `--json` prints."""
@@ -77,6 +122,7 @@ class RunReport:
                 "stripe_reads": self.calls.stripe_reads,
                 "stripe_writes": self.calls.stripe_writes,
             },
+            "rate": self.rate.as_json(),
         }
 
 
@@ -98,6 +144,7 @@ def report_of(run: Run, ledger: Ledger) -> RunReport:
         for s in snapshots
         if s.snapshot_id not in granted
     )
+    blocked += made.get("not_made", 0)
     created, adopted = made.get("created", 0), made.get("adopted", 0)
     attached = totals.get("coupon_attachments", {})
     written = totals.get("salesforce_records", {})
@@ -116,4 +163,17 @@ def report_of(run: Run, ledger: Ledger) -> RunReport:
         salesforce={name: written.get(name, 0) for name in ("created", "updated")},
         problems=tuple(problems),
         calls=calls,
+        rate=_rate(totals, calls),
+    )
+
+
+def _rate(totals: Mapping[str, Mapping[str, int]], calls: Calls) -> Rate:
+    def total(name: str) -> int:
+        return sum(stage.get(name, 0) for stage in totals.values())
+
+    return Rate(
+        stripe_calls=calls.stripe_reads + calls.stripe_writes,
+        seconds=total(STRIPE_MILLISECONDS) / 1000,
+        lower_bound_seconds=total(STRIPE_BOUND_MILLISECONDS) / 1000,
+        slowed_down=total(STRIPE_SLOWED_DOWN),
     )

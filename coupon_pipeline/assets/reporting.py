@@ -1,5 +1,6 @@
 """From a stage's report to Dagster: counts by day, totals, a preview, calls."""
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +15,17 @@ from coupon_pipeline.assets.run import Run, StageReport
 from coupon_pipeline.ledger import Ledger, inspection, source
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
 from coupon_pipeline.ledger.rows import Cell, text_of
-from coupon_pipeline.ledger.runs import Calls, StageTotals, record_stage_of_run
+from coupon_pipeline.ledger.runs import (
+    STRIPE_BOUND_MILLISECONDS,
+    STRIPE_MILLISECONDS,
+    STRIPE_SLOWED_DOWN,
+    Calls,
+    StageTotals,
+    record_stage_of_run,
+)
 from coupon_pipeline.salesforce import SalesforceEdge
 from coupon_pipeline.stripe_api import StripeEdge
+from coupon_pipeline.stripe_api.limits import RateReport
 
 _PREVIEW_ROWS = 10
 
@@ -68,9 +77,12 @@ def counted_stage(
     """Keep what the block did and what it cost, also when it fails."""
     stage = _Stage(StageReport(""), Calls(0, 0, 0))
     before = _count_calls(salesforce, stripe)
+    rate_before = stripe.rate_report() if stripe is not None else None
+    began = time.monotonic()
     try:
         yield stage
     finally:
+        seconds = time.monotonic() - began
         after = _count_calls(salesforce, stripe)
         stage.calls = Calls(
             after.salesforce - before.salesforce,
@@ -78,8 +90,26 @@ def counted_stage(
             after.stripe_writes - before.stripe_writes,
         )
         with ledger.transaction() as tx:
-            totals = StageTotals(stage.report.stage, stage.report.totals)
+            rate = _rate(stripe, rate_before, seconds)
+            totals = StageTotals(stage.report.stage, {**stage.report.totals, **rate})
             record_stage_of_run(tx, run.run_id, totals, stage.calls)
+
+
+def _rate(
+    stripe: StripeEdge | None, before: RateReport | None, seconds: float
+) -> Mapping[str, int]:
+    """How long a stage took that called Stripe, and the least that its limits allow."""
+    if stripe is None or before is None:
+        return {}
+    after = stripe.rate_report()
+    if after.calls == before.calls:
+        return {}
+    made = {name: n - before.by_endpoint.get(name, 0) for name, n in after.by_endpoint.items()}
+    return {
+        STRIPE_MILLISECONDS: round(seconds * 1000),
+        STRIPE_BOUND_MILLISECONDS: round(stripe.limits.lower_bound_seconds(made) * 1000),
+        STRIPE_SLOWED_DOWN: after.slowed_down - before.slowed_down,
+    }
 
 
 def _count_calls(salesforce: SalesforceEdge | None, stripe: StripeEdge | None) -> Calls:
@@ -175,12 +205,11 @@ def _problem_table(shown: _Shown) -> str:
         rows.append(
             [
                 _cell(problem.code),
-                _linked(problem.order_id, links and links.of_record(problem.order_id or "")),
-                _linked(
-                    problem.quote_coupon_id,
-                    links and links.of_record(problem.quote_coupon_id or ""),
+                *(
+                    _linked(record_id, links.of_record(record_id) if links and record_id else None)
+                    for record_id in (problem.order_id, problem.quote_coupon_id)
                 ),
-                _linked(target_id, links and links.of_target(target_id or "")),
+                _linked(target_id, links.of_target(target_id) if links and target_id else None),
                 _cell(problem.message),
                 _cell(problem.fix),
             ]

@@ -16,6 +16,8 @@ from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.salesforce import Pacing, SalesforceEdge, Timeouts
 from coupon_pipeline.settings import Settings, SettingsError, load_settings
 from coupon_pipeline.stripe_api import StripeEdge
+from coupon_pipeline.stripe_api.limits import Limits
+from coupon_pipeline.stripe_api.transport import is_loopback
 
 
 class RunOptions(dg.ConfigurableResource[None]):
@@ -57,13 +59,36 @@ def open_salesforce(
         api_version=account.api_version,
         pacing=pacing,
         timeouts=timeouts,
+        quota_share=settings.coupon_pipeline_salesforce_quota_share,
     )
 
 
 def open_stripe(settings: Settings) -> StripeEdge:
     """The Stripe account; connects at the first request."""
     account = settings.stripe()
-    return StripeEdge(account.api_key, base_url=account.api_base, account=account.account)
+    return StripeEdge(
+        account.api_key,
+        base_url=account.api_base,
+        account=account.account,
+        limits=_limits(settings),
+    )
+
+
+def _limits(settings: Settings) -> Limits | None:
+    """Those of the settings; None, so that a stand-in on this machine has none, unless one is set.
+
+    Documented for a live account are 100 requests a second, for a test account 25
+    (https://docs.stripe.com/rate-limits).
+    """
+    account = settings.stripe()
+    rate = settings.coupon_pipeline_stripe_per_second
+    if rate is None and is_loopback(account.api_base):
+        return None
+    return Limits(
+        account_per_second=rate or (100.0 if account.live else 25.0),
+        endpoint_per_second=settings.coupon_pipeline_stripe_endpoint_per_second,
+        left_to_others=settings.coupon_pipeline_stripe_left_to_others,
+    )
 
 
 def read_mapping(settings: Settings) -> CouponMapping:

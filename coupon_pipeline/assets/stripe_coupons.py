@@ -58,6 +58,7 @@ class _Situation:
     wanted: Sequence[WantedCoupon]
     known: Sequence[KnownCoupon]
     superseded: Sequence[Problem]
+    perhaps_granted: frozenset[str]
 
 
 def load_coupons(
@@ -74,7 +75,12 @@ def load_coupons(
         LedgerError: the ledger belongs to another Stripe account.
     """
     situation = _read_situation(run, ledger, settings)
-    planner = CouponPlanner(situation.known, now=now(), livemode=settings.stripe().live)
+    planner = CouponPlanner(
+        situation.known,
+        now=now(),
+        livemode=settings.stripe().live,
+        perhaps_granted=situation.perhaps_granted,
+    )
     reads = planner.next_reads(situation.wanted)
     if situation.wanted and any(each.new_attachments for each in situation.wanted):
         pin_account(ledger, stripe)
@@ -133,9 +139,10 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
         terms = decisions.read_terms(tx, [*snapshots, *siblings])
         attachments = decisions.read_attachments(tx)
         known = decisions.read_coupons(tx)
-        doubtful = _doubtful_keys(read_open_intents(tx))
+        intents = read_open_intents(tx)
         copies = source.read_order_coupons(tx)
         quote_coupons = {c.quote_coupon_id: c for c in source.read_quote_coupons(tx)}
+    doubtful = _doubtful_keys(intents)
     stripe_ids = _stripe_ids(copies)
     by_key: dict[tuple[str, str], list[Snapshot]] = {}
     settled = frozenset(
@@ -188,7 +195,20 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
             for c in known.values()
         ],
         _superseded(snapshots, terms, attachments, known.values()),
+        _perhaps_granted(intents, known.values()),
     )
+
+
+def _perhaps_granted(
+    intents: Iterable[WriteIntent], known: Iterable[RecordedCoupon]
+) -> frozenset[str]:
+    """Coupons in requests for discounts of which nobody knows whether they were carried out."""
+    bodies = [
+        intent.body
+        for intent in intents
+        if intent.system == "stripe" and intent.operation not in {CREATE, UPDATE}
+    ]
+    return frozenset(c.coupon_id for c in known if any(c.coupon_id in body for body in bodies))
 
 
 def _doubtful_keys(intents: Iterable[WriteIntent]) -> dict[str, dict[str, str]]:
@@ -385,7 +405,13 @@ class _Making:
         report = StageReport(
             STAGE, preview_columns=("quote coupon", "decision", "Stripe coupon", "reason")
         )
+        for key in self._not_made():
+            for snapshot in self._open(key):
+                order = self._situation.orders[snapshot.scope.order_id]
+                report.count(order.activation_day, "not_made")
         for action in self._actions.values():
+            if action.key in self._not_made():
+                continue
             first = self._situation.snapshots[action.key][0]
             day = self._situation.orders[first.scope.order_id].activation_day
             report.count(
@@ -405,6 +431,10 @@ class _Making:
             if action.decision in {"create", "adopt", "update"}:
                 report.changes.append(row)
         return report
+
+    def _not_made(self) -> set[tuple[str, str]]:
+        """Coupons that there is nothing of to attach, because Stripe refused or was away."""
+        return self.errors.keys() - {known.key for known in self._situation.known}
 
     def _action_of(self, write: StripeWrite[CouponWritten]) -> CouponAction:
         return next(a for a in self._actions.values() if a.coupon_id == write.target_id)

@@ -97,11 +97,12 @@ def select(
 ) -> Selection | None:
     """The orders that the options name; None where the org has no activated order at all.
 
+    The org's clock counts beside ours: an order that it has activated is never left out.
+
     Raises:
         click.UsageError: the days or ids make no sense.
         SalesforceError: the org had to be asked and could not be.
     """
-    today = datetime.now(UTC).date()
     try:
         ids = tuple(normalise_id(order_id) for order_id in order_ids)
     except InvalidIdError as error:
@@ -112,20 +113,22 @@ def select(
             "COUPON_PIPELINE_SYNC_START_DATE sets it.",
             param_hint="--from",
         )
-    if last is not None and last.date() > today:
-        raise click.BadParameter(f"{last.date()} has not come yet.", param_hint="--to")
     if first is not None and last is not None and first > last:
         raise click.UsageError(f"--from {first.date()} is after --to {last.date()}.")
-    from_day = first.date() if first is not None else None
-    to_day = last.date() if last is not None else today
     if ids:
         return _days_of_orders(settings, ids)
-    if from_day is None:
-        with closing(open_salesforce(settings)) as salesforce:
-            earliest = salesforce.earliest_activation()
-        if earliest is None:
-            return None
-        from_day = max(earliest, settings.first_day)
+    today = datetime.now(UTC).date()
+    if first is not None and last is not None and last.date() <= today:
+        return Selection(first.date(), last.date())
+    with closing(open_salesforce(settings)) as salesforce:
+        activations = salesforce.activation_range()
+    if activations is None and first is None:
+        return None
+    earliest, latest = activations or (today, today)
+    if last is not None and last.date() > max(today, latest):
+        raise click.BadParameter(f"{last.date()} has not come yet.", param_hint="--to")
+    from_day = first.date() if first is not None else max(earliest, settings.first_day)
+    to_day = last.date() if last is not None else max(today, latest)
     return Selection(min(from_day, to_day), to_day)
 
 

@@ -9,7 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from coupon_pipeline.assets.report import RunReport
+from coupon_pipeline.assets.report import Rate, RunReport
 from coupon_pipeline.cli.main import DONE
 from coupon_pipeline.cli.running import Planned
 from coupon_pipeline.domain.records import Selection
@@ -54,6 +54,18 @@ def show_report(report: RunReport, selection: Selection, *, with_problems: bool 
             f"and {report.calls.stripe_writes} writes to Stripe. Run {report.run_id}",
             style="dim",
         )
+    )
+    if report.rate.stripe_calls:
+        console.print(Text(_rate(report.rate), style="dim"))
+
+
+def _rate(rate: Rate) -> str:
+    told = f"Rate: {rate.per_second:.1f} calls a second to Stripe in {rate.seconds:.1f} s"
+    if rate.share_of_bound is None:
+        return f"{told}; no limit is kept to."
+    return (
+        f"{told}; the limits allow no less than {rate.lower_bound_seconds:.1f} s, "
+        f"{rate.share_of_bound:.0%} of the possible rate was reached."
     )
 
 

@@ -153,7 +153,7 @@ class ProofDraft:
             return refused(
                 w, "target.proof_unreadable", target_id=target_id, reason=self._proof.reason
             )
-        if PROOF_KEY not in self._metadata and len(self._metadata) >= MAX_METADATA_KEYS:
+        if not _has_room(self._metadata):
             limit = str(MAX_METADATA_KEYS)
             return refused(w, "target.metadata_full", target_id=target_id, limit=limit)
         extended = self._proof.extended([w.snapshot_id])
@@ -173,20 +173,37 @@ class ProofDraft:
     @property
     def added(self) -> bool:
         """Whether there is something new to prove, and a place for it."""
-        room = PROOF_KEY in self._metadata or len(self._metadata) < MAX_METADATA_KEYS
-        return self._added and room
+        return self._added and _has_room(self._metadata)
 
     def metadata(self) -> dict[str, str]:
         """Our one key, if its value changes; the keys of others are never sent.
 
         A proof that somebody deleted is completed from the ledger on this occasion.
         """
+        value = self._value()
+        changed = value is not None and value != self._metadata.get(PROOF_KEY, "")
+        return {PROOF_KEY: value} if value and changed and _has_room(self._metadata) else {}
+
+    def of_phase(self, metadata: Mapping[str, str]) -> dict[str, str]:
+        """The metadata of a phase with our key in it.
+
+        The subscription takes it over when the phase begins
+        (https://docs.stripe.com/api/subscription_schedules/update), and so still proves what was
+        granted when the schedule has let go of it.
+        """
+        value = self._value()
+        ours = {PROOF_KEY: value} if value and _has_room(metadata) else {}
+        return {**metadata, **ours}
+
+    def _value(self) -> str | None:
         if isinstance(self._proof, ProofUnreadable):
-            return {}
+            return None
         whole = self._proof.extended(g.snapshot_id for g in self._known.here())
-        value = (whole if isinstance(whole, Proof) else self._proof).encode()
-        room = PROOF_KEY in self._metadata or len(self._metadata) < MAX_METADATA_KEYS
-        return {PROOF_KEY: value} if room and value != self._metadata.get(PROOF_KEY, "") else {}
+        return (whole if isinstance(whole, Proof) else self._proof).encode()
+
+
+def _has_room(metadata: Mapping[str, str]) -> bool:
+    return PROOF_KEY in metadata or len(metadata) < MAX_METADATA_KEYS
 
 
 _REFUSALS: Mapping[str, tuple[OutcomeName, str]] = {

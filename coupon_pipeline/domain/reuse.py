@@ -6,7 +6,7 @@ terms are equal. What Stripe ended (deleted, expired, used up) is not worked aro
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -145,8 +145,20 @@ def terms_of_stripe(coupon: StripeCoupon) -> Terms:
 class CouponPlanner:
     """Decides on wanted coupons against what the ledger knows. Holds no state of its own."""
 
-    def __init__(self, known: Iterable[KnownCoupon], *, now: datetime, livemode: bool) -> None:
-        """`known` are all coupons of the ledger, of other terms too; `livemode` is the key's."""
+    def __init__(
+        self,
+        known: Iterable[KnownCoupon],
+        *,
+        now: datetime,
+        livemode: bool,
+        perhaps_granted: Collection[str] = (),
+    ) -> None:
+        """`known` are all coupons of the ledger, of other terms too; `livemode` is the key's.
+
+        Of the ids in `perhaps_granted` nobody knows whether an interrupted run has made the
+        discount: it may itself have used the coupon up, so that their end decides nothing.
+        """
+        self._perhaps_granted = frozenset(perhaps_granted)
         self._known: dict[CouponKey, KnownCoupon] = {}
         self._siblings: dict[str, list[KnownCoupon]] = {}
         self._owners: dict[str, str] = {}
@@ -371,6 +383,8 @@ class CouponPlanner:
         return self._ended(details, reading)
 
     def _ended(self, details: Mapping[str, str], coupon: StripeCoupon) -> Blocked | None:
+        if coupon.coupon_id in self._perhaps_granted:
+            return None
         if coupon.redeem_by is not None:
             until = datetime.fromtimestamp(coupon.redeem_by, UTC)
             if until <= self._now:

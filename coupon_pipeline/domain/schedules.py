@@ -370,12 +370,15 @@ class _ScheduleDraft:
     def _sent(self, at: int, phase: PhaseState) -> PhaseUpdate:
         own = self._lists[at, WHOLE_PHASE].entries
         of_items = [self._lists[at, place].entries for place in range(len(phase.items))]
+        body = phase_params(phase, own, of_items)
+        if metadata := self._proof.of_phase(phase.metadata):
+            body["metadata"] = dict(metadata)
         return PhaseUpdate(
             phase.start_date,
             phase.end_date,
             own,
             tuple((i.price_id, each) for i, each in zip(phase.items, of_items, strict=True)),
-            phase_params(phase, own, of_items),
+            body,
         )
 
 

@@ -68,6 +68,13 @@ def open_database(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnect
         try:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
+        except (duckdb.IOException, duckdb.FatalException) as error:
+            raise LedgerError(
+                "ledger.unwritable",
+                f"The ledger {path} cannot be read or written: {error}.",
+                "Make room on the disk, or check the disk itself, then run again: what was "
+                "committed is kept.",
+            ) from error
         finally:
             connection.close()
 

@@ -10,6 +10,11 @@ from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.rows import json_text
 from coupon_pipeline.ledger.transaction import Transaction
 
+STRIPE_MILLISECONDS = "stripe_milliseconds"
+STRIPE_BOUND_MILLISECONDS = "stripe_bound_milliseconds"
+STRIPE_SLOWED_DOWN = "stripe_slowed_down"
+"""Totals of a stage that called Stripe: its time, the least possible, 429s that slowed it down."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calls:

@@ -115,9 +115,9 @@ class SalesforceEdge:
         """The UTC days on which these orders were activated; others are left out."""
         return self._reader().order_days(order_ids)
 
-    def earliest_activation(self) -> date | None:
-        """The UTC day on which the first order was activated."""
-        return self._reader().earliest_activation()
+    def activation_range(self) -> tuple[date, date] | None:
+        """The UTC days on which the first and the last order were activated."""
+        return self._reader().activation_range()
 
     def read_changed_orders(
         self, after: ChangeCursor | None, limit: int = 2000

@@ -152,20 +152,23 @@ class Reader:
             for row in page.rows
         }
 
-    def earliest_activation(self) -> date | None:
-        """The UTC day on which the first order was activated."""
-        statement = Statement(
-            "earliest_activation",
-            select(
-                ["ActivatedDate"],
-                "Order",
-                "StatusCode = 'Activated' AND ActivatedDate != null",
-                "ORDER BY ActivatedDate LIMIT 1",
-            ),
-        )
-        pages = read_pages(self.session, [statement], "Reading the first activation")
+    def activation_range(self) -> tuple[date, date] | None:
+        """The UTC days on which the first and the last order were activated."""
+        statements = [
+            Statement(
+                f"{name}_activation",
+                select(
+                    ["ActivatedDate"],
+                    "Order",
+                    "StatusCode = 'Activated' AND ActivatedDate != null",
+                    f"ORDER BY ActivatedDate {direction} LIMIT 1",
+                ),
+            )
+            for name, direction in (("first", "ASC"), ("last", "DESC"))
+        ]
+        pages = read_pages(self.session, statements, "Reading the first and the last activation")
         days = [row.known_moment("ActivatedDate").date() for page in pages for row in page.rows]
-        return days[0] if days else None
+        return (min(days), max(days)) if days else None
 
     def _orders_statement(self, selection: Selection) -> Statement:
         order = self.description.object("Order")

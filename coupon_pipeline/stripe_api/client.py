@@ -100,6 +100,11 @@ class StripeConnection:
         with self._lock:
             return self._counts
 
+    @property
+    def limits(self) -> Limits:
+        """What is kept to."""
+        return self._limiter.limits
+
     def rate_report(self) -> RateReport:
         """How fast we were, against the best that the limits allow."""
         return self._limiter.report()

@@ -164,3 +164,39 @@ def test_an_order_named_by_its_schedule_before_it_starts(world: World) -> None:
     schedule = world.stripe.v1.subscription_schedules.retrieve(schedule_id)
     assert schedule.status == "active"
     assert world.sync().attachments["unchanged"] == 1
+
+
+def test_a_spent_discount_stays_spent_when_schedule_and_ledger_are_gone(world: World) -> None:
+    """The proof of what the schedule granted goes over to the subscription with its phase."""
+    order = world.order(coupons=[world.quote_coupon()])
+    world.stripe.v1.subscription_schedules.create(
+        {"from_subscription": order.subscription_id or ""}
+    )
+    world.sync()
+    world.let_time_pass(days=45)
+    assert world.stripe.v1.subscriptions.retrieve(order.subscription_id or "").schedule is None
+    assert world.discounted(order.subscription_id) == []
+    world.forget_ledger()
+
+    report = world.sync()
+
+    assert report.attachments["unchanged"] == 1
+    assert world.discounted(order.subscription_id) == []
+
+
+def test_a_window_that_opens_in_the_time_of_a_test_clock_is_carried_on(world: World) -> None:
+    """A test account's time may be ahead of ours, and what is due there must not wait for us."""
+    coupon = world.quote_coupon(Duration__c="repeating", Duration_In_Months__c=14)
+    order = world.order(coupons=[coupon], synced=False)
+    schedule_id = world.schedule_later(order, starts_in=timedelta(days=4000))
+    amendment = world.order(synced=False)
+    world.update("Order", amendment.order_id, Stripe_ID__c=schedule_id)
+    world.extend(schedule_id, amendment)
+    world.sync()
+    world.let_time_pass(days=4001)
+
+    world.sync()
+
+    first, second = _phases(world, schedule_id)
+    assert len(first) == 1
+    assert second == first

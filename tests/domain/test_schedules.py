@@ -231,6 +231,7 @@ def test_one_request_carries_all_phases_and_the_proof() -> None:
                 "currency": "usd",
                 "discounts": [{"coupon": "x"}],
                 "items": [{"price": "price_1", "discounts": ""}],
+                "metadata": {PROOF_KEY: encode_proof(["a"])},
             }
         ],
         "metadata": {PROOF_KEY: encode_proof(["a"])},

@@ -357,14 +357,18 @@ def test_days_of_activation_are_read_for_orders_by_id(
     }
 
 
-def test_the_first_activation_is_found(salesforce: SalesforceService, edge: SalesforceEdge) -> None:
-    """It is where the partitions begin when no start date is set."""
-    assert edge.earliest_activation() is None
+def test_the_first_and_the_last_activation_are_found(
+    salesforce: SalesforceService, edge: SalesforceEdge
+) -> None:
+    """Without days, a run is about all orders from the one to the other."""
+    assert edge.activation_range() is None
 
     a_deal(salesforce)
     a_deal(salesforce, activated_at="2025-12-31T00:00:00.000+0000")
 
-    assert edge.earliest_activation() == date(2025, 12, 31)
+    found = edge.activation_range()
+    assert found is not None
+    assert found[0] == date(2025, 12, 31) < found[1]
 
 
 def test_changed_orders_are_read_one_after_the_other(

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import requests
 
+from coupon_pipeline.sandbox.salesforce import SalesforceService
 from coupon_pipeline.sandbox.serving import Sandbox
 
 
@@ -182,6 +183,18 @@ def made_coupon(sandbox: Sandbox) -> str:
     return str(made.json()["id"])
 
 
+def drafted_order(salesforce: SalesforceService) -> str:
+    """The id of a draft order whose quote has two coupons."""
+    account = salesforce.create("Account", {"Name": "A"})
+    quote = salesforce.create("SBQQ__Quote__c", {"SBQQ__Account__c": account})
+    for _ in range(2):
+        coupon = salesforce.create("Quote_Stripe_Coupon__c", {"Percent_Off__c": 10})
+        association = {"Quote__c": quote, "Quote_Stripe_Coupon__c": coupon}
+        salesforce.create("Quote_Stripe_Coupon_Association__c", association)
+    order = {"AccountId": account, "EffectiveDate": "2026-11-02", "Status": "Draft"}
+    return salesforce.create("Order", order | {"SBQQ__Quote__c": quote})
+
+
 def test_everything_that_can_be_turned_is_listed(sandbox: Sandbox) -> None:
     """Whoever has the address only has to find out what there is."""
     listed = requests.get(control(sandbox, ""), timeout=5).json()
@@ -201,17 +214,7 @@ def test_the_trigger_is_set_for_all_orders_or_for_one(
     """Each way in which a snapshot can be missing is rehearsed from outside."""
     salesforce = sandbox.salesforce
 
-    def drafted() -> str:
-        account = salesforce.create("Account", {"Name": "A"})
-        quote = salesforce.create("SBQQ__Quote__c", {"SBQQ__Account__c": account})
-        for _ in range(2):
-            coupon = salesforce.create("Quote_Stripe_Coupon__c", {"Percent_Off__c": 10})
-            association = {"Quote__c": quote, "Quote_Stripe_Coupon__c": coupon}
-            salesforce.create("Quote_Stripe_Coupon_Association__c", association)
-        order = {"AccountId": account, "EffectiveDate": "2026-11-02", "Status": "Draft"}
-        return salesforce.create("Order", order | {"SBQQ__Quote__c": quote})
-
-    order_id = sandbox.run_on_loop(drafted)
+    order_id = sandbox.run_on_loop(lambda: drafted_order(salesforce))
     body = {"mode": mode} | ({} if for_all else {"orders": [order_id]})
 
     def coupons() -> int:
@@ -243,6 +246,28 @@ def test_new_rows_are_seen_late(sandbox: Sandbox) -> None:
     requests.post(control(sandbox, "clock"), json={"advance_seconds": 600}, timeout=5)
 
     assert (before, seen()) == (0, 1)
+
+
+def test_what_the_trigger_writes_is_seen_late_too(sandbox: Sandbox) -> None:
+    """The transaction of an activation may be open for minutes."""
+    salesforce = sandbox.salesforce
+    body = {"object": "Order_Stripe_Coupon__c", "seconds": 600}
+    requests.post(control(sandbox, "late_rows"), json=body, timeout=5)
+    ask(
+        sandbox,
+        "PATCH",
+        f"sobjects/Order/{sandbox.run_on_loop(lambda: drafted_order(salesforce))}",
+        json={"Status": "Activated"},
+    )
+
+    def seen() -> int:
+        count = {"q": "SELECT COUNT() FROM stripeConnector__Order_Stripe_Coupon__c"}
+        return int(ask(sandbox, "GET", "query", params=count).json()["totalSize"])
+
+    before = seen()
+    requests.post(control(sandbox, "clock"), json={"advance_seconds": 600}, timeout=5)
+
+    assert (before, seen()) == (0, 2)
 
 
 def test_a_record_is_locked_so_many_times(sandbox: Sandbox) -> None:

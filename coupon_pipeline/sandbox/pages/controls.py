@@ -175,7 +175,12 @@ def _faults_page(sandbox: "Sandbox", service: ServiceName) -> Page:
                     ),
                     Choice("after", "Let so many pass first", "0", input_type="number"),
                     Choice("times", "Times", "1", hint="Empty for ever.", input_type="number"),
-                    Choice("milliseconds", "Milliseconds, for slow", "1000", input_type="number"),
+                    Choice(
+                        "milliseconds",
+                        "Milliseconds, for slow and refused",
+                        "1000",
+                        input_type="number",
+                    ),
                 ),
                 hidden={"service": service, "do": "arm"},
             ),

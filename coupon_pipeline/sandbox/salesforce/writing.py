@@ -135,6 +135,7 @@ class Writer:
         row.update(values)
         rules.calculate(self._store, key, row)
         self._store.put(self._store[key], row)
+        self._hide_for_now(key, row, at)
         return str(row["Id"])
 
     def complete(self, object_type: ObjectType, row: Row, user: User) -> None:
@@ -168,10 +169,14 @@ class Writer:
         table = self._store[object_type.key]
         self._store.put(table, row)
         rules.roll_up(self._store, object_type.key, row)
-        late = self.late_by.get(object_type.key)
-        if late:
-            table.visible_from[str(row["Id"])] = stamp(now + _seconds(late))
+        self._hide_for_now(object_type.key, row, now)
         return str(row["Id"])
+
+    def _hide_for_now(self, key: str, row: Row, at: datetime) -> None:
+        """A transaction that is still open: its rows have their stamp, and nobody sees them."""
+        late = self.late_by.get(key)
+        if late:
+            self._store[key].visible_from[str(row["Id"])] = stamp(at + _seconds(late))
 
     def _update(self, user: User, object_type: ObjectType, before: Row, body: Body) -> Row:
         if not user.access.can_update(object_type):

@@ -89,6 +89,22 @@ def test_a_percentage_is_rounded_as_the_switch_says(shop: Shop, choice: str, tot
     assert shop.v1.invoices.create_preview({"subscription": made.id}).total == total
 
 
+@pytest.mark.parametrize(("amount", "parts"), [(300, [200, 100]), (9000, [1000, 500])])
+def test_an_amount_is_spread_in_proportion_and_takes_no_more_than_there_is(
+    shop: Shop, amount: int, parts: list[int]
+) -> None:
+    """What a line pays decides what it can be credited; no invoice is below zero."""
+    shop.amount("A", amount)
+    items = [{"price": shop.price}, {"price": shop.new_price(500)}]
+    made = shop.subscribe(items=items, discounts=[{"coupon": "A"}])
+
+    preview = shop.v1.invoices.create_preview({"subscription": made.id})
+
+    assert [line.discount_amounts[0].amount for line in preview.lines.data] == parts
+    assert preview.total == 1500 - sum(parts)
+    assert [one.amount for one in preview.total_discount_amounts] == [sum(parts)]
+
+
 def test_a_coupon_for_another_product_takes_nothing_off(shop: Shop) -> None:
     """It is accepted, without an error."""
     other = shop.v1.products.create({"name": "Chair"}).id

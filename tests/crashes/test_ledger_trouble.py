@@ -1,0 +1,93 @@
+"""A ledger that cannot be used: a sentence with a remedy, and nothing lost."""
+
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from coupon_pipeline.ledger import LedgerError, connection
+from tests.crashes.in_process import Life
+from tests.crashes.scenarios import SCENARIOS
+from tests.crashes.states import differences, read_both
+from tests.crashes.trials import staged, undisturbed
+
+SCENARIO = SCENARIOS["a coupon used by an earlier order"]
+HOLDER = """
+import sys, duckdb
+held = duckdb.connect(sys.argv[1])
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def no_file_larger_than(size: int) -> Iterator[None]:
+    """As a full disk: what is written beyond it is refused."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [1_000, 300_000])
+def test_a_full_disk_ends_the_run_and_the_next_one_completes_it(
+    tmp_path: Path, instance: dg.DagsterInstance, size: int
+) -> None:
+    """Nothing leaves before its intent is on disk, so nothing is lost with the disk full."""
+    plain = undisturbed(SCENARIO, "at once", tmp_path, instance)
+    with staged(SCENARIO, tmp_path, instance) as world:
+        with no_file_larger_than(size), pytest.raises(LedgerError) as caught:
+            Life(world).run()
+        assert caught.value.code in {"ledger.unwritable", "ledger.unreadable"}
+        assert caught.value.fix
+
+        assert Life(world).run()
+        assert differences(plain.state, read_both(world), spent=False).by_kind == {}
+
+
+def test_a_ledger_that_somebody_holds_open_is_busy_and_nothing_is_sent(
+    tmp_path: Path, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A notebook that was left open must not keep a run hanging for ever."""
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.0)
+    with (
+        staged(SCENARIO, tmp_path, instance) as world,
+        subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(world.db)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as holder,
+    ):
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == b"held\n"
+        before = read_both(world)
+        with pytest.raises(LedgerError) as caught:
+            Life(world).run()
+        holder.communicate()
+        assert caught.value.code == "ledger.busy"
+        assert read_both(world) == before
+
+
+@pytest.mark.parametrize("content", [b"no database", b"", b"\0" * 8192])
+def test_a_corrupt_ledger_is_named_and_nothing_is_sent(
+    tmp_path: Path, instance: dg.DagsterInstance, content: bytes
+) -> None:
+    """A run on half a memory would be a guess; an empty file is as good as none."""
+    with staged(SCENARIO, tmp_path, instance) as world:
+        before = read_both(world)
+        world.db.write_bytes(content)
+        if not content:
+            assert Life(world).run()
+            return
+        with pytest.raises(LedgerError) as caught:
+            Life(world).run()
+        assert caught.value.code == "ledger.unreadable"
+        assert caught.value.fix
+        assert read_both(world) == before
