@@ -122,11 +122,11 @@ def select(
         return Selection(first.date(), last.date())
     with closing(open_salesforce(settings)) as salesforce:
         activations = salesforce.activation_range()
-    if activations is None and first is None:
-        return None
     earliest, latest = activations or (today, today)
     if last is not None and last.date() > max(today, latest):
         raise click.BadParameter(f"{last.date()} has not come yet.", param_hint="--to")
+    if activations is None and first is None:
+        return None
     from_day = first.date() if first is not None else max(earliest, settings.first_day)
     to_day = last.date() if last is not None else max(today, latest)
     return Selection(min(from_day, to_day), to_day)

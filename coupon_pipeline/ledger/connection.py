@@ -64,11 +64,13 @@ def open_database(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnect
             written.
     """
     with file_lock(Path(f"{path}.lock"), exclusive=write):
+        if write and path.exists() and not path.stat().st_size:
+            path.unlink()  # left by a run that was killed while making it; DuckDB refuses it
         connection = _patiently(lambda: _connect(path, write=write), path, PATIENCE_SECONDS)
         try:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
-        except (duckdb.IOException, duckdb.FatalException) as error:
+        except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
             raise LedgerError(
                 "ledger.unwritable",
                 f"The ledger {path} cannot be read or written: {error}.",

@@ -126,7 +126,7 @@ class Ledger:
         return not self.path.exists() or self.path.stat().st_size <= _EMPTY_FILE_BYTES
 
     def _has_no_tables(self) -> bool:
-        if not self.path.exists():
+        if not self.path.exists() or not self.path.stat().st_size:
             return True
         with open_database(self.path, write=False) as connection:
             return _is_empty(connection)

@@ -265,3 +265,37 @@ def test_the_command_line_starts_without_the_heavy_parts() -> None:
     ).stdout.split()
 
     assert not {"dagster", "pandas", "duckdb", "stripe", "simple_salesforce"} & set(loaded)
+
+
+def test_an_order_that_the_org_activated_ahead_of_our_clock_is_not_left_out(
+    world: World, command: Command
+) -> None:
+    """The org says when an order was activated; no clock of ours makes it wait."""
+    world.let_time_pass(days=4000)
+    day = world.sandbox.clock.now().date().isoformat()
+    order = world.order(coupons=[world.quote_coupon()])
+
+    ran = command("sync", "--json")
+
+    assert (ran.status, ran.document["orders"]) == (0, 1)
+    assert world.discounted(order.subscription_id) == [(10, None)]
+    assert command("plan", "--from", day, "--to", day).status == 0
+
+
+def test_a_coupon_that_stripe_refuses_to_make_does_not_count_as_made(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """The numbers are what somebody reads first."""
+    order = world.order(coupons=[world.quote_coupon()])
+    key = world.sandbox.run_on_loop(
+        lambda: world.sandbox.stripe.restricted_key("rak_coupon_read", "rak_subscription_write")
+    )
+    world.setting("STRIPE_API_KEY", key)
+
+    ran = command("sync", *days, "--json")
+
+    assert ran.status == 3
+    coupons = ran.document["coupons"]
+    assert isinstance(coupons, dict)
+    assert (coupons["created"], coupons["reused"], coupons["blocked"]) == (0, 0, 1)
+    assert world.discounted(order.subscription_id) == []

@@ -37,7 +37,7 @@ from tests.world import World
 REPORT = Path(__file__).parents[2] / "docs" / "fault-matrix"
 SCENARIO = "a foreign discount and a coupon on the line"
 SERVICES: tuple[ServiceName, ...] = ("salesforce", "stripe")
-WAITING = frozenset({"slow", "hold_before", "hold_after"})
+WAITING = frozenset({"slow", "refused", "hold_before", "hold_after"})
 
 
 @dataclass

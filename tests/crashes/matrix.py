@@ -214,7 +214,7 @@ has used `once` discounts up.
 |---|---|---|---|---|
 {table}
 
-Made on {date} in {seconds} s by `{command}` on {machine}. With `--every 3`, each third point.
+Made on {date} in {seconds} s by `{command}` on {machine}. With `--every n`, each n-th point.
 """
 
 

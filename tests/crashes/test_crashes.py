@@ -86,3 +86,17 @@ def test_the_end_of_a_write_that_nobody_saw_is_found_out(
     found = try_crash(scenario, [CREATE], "at once", plain.state, tmp_path, instance)
 
     assert found.by_kind == {}  # an open intent would be a difference
+
+
+def test_our_own_grants_that_used_a_coupon_up_do_not_block_the_rerun(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    """The discounts are there and nobody wrote it down; the coupon reads as exhausted."""
+    scenario = SCENARIOS["the last redemptions of a coupon"]
+    plain = undisturbed(scenario, "at once", tmp_path, instance)
+
+    found = try_crash(
+        scenario, [Point("before_commit", 15)], "at once", plain.state, tmp_path, instance
+    )
+
+    assert found.by_kind == {}

@@ -36,16 +36,15 @@ def no_file_larger_than(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-@pytest.mark.parametrize("size", [1_000, 300_000])
 def test_a_full_disk_ends_the_run_and_the_next_one_completes_it(
-    tmp_path: Path, instance: dg.DagsterInstance, size: int
+    tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
     """Nothing leaves before its intent is on disk, so nothing is lost with the disk full."""
     plain = undisturbed(SCENARIO, "at once", tmp_path, instance)
     with staged(SCENARIO, tmp_path, instance) as world:
-        with no_file_larger_than(size), pytest.raises(LedgerError) as caught:
+        with no_file_larger_than(1000), pytest.raises(LedgerError) as caught:
             Life(world).run()
-        assert caught.value.code in {"ledger.unwritable", "ledger.unreadable"}
+        assert caught.value.code == "ledger.unwritable"
         assert caught.value.fix
 
         assert Life(world).run()
@@ -75,19 +74,26 @@ def test_a_ledger_that_somebody_holds_open_is_busy_and_nothing_is_sent(
         assert read_both(world) == before
 
 
-@pytest.mark.parametrize("content", [b"no database", b"", b"\0" * 8192])
+@pytest.mark.parametrize("content", [b"no database", b"\0" * 8192])
 def test_a_corrupt_ledger_is_named_and_nothing_is_sent(
     tmp_path: Path, instance: dg.DagsterInstance, content: bytes
 ) -> None:
-    """A run on half a memory would be a guess; an empty file is as good as none."""
+    """A run on half a memory would be a guess."""
     with staged(SCENARIO, tmp_path, instance) as world:
         before = read_both(world)
         world.db.write_bytes(content)
-        if not content:
-            assert Life(world).run()
-            return
         with pytest.raises(LedgerError) as caught:
             Life(world).run()
         assert caught.value.code == "ledger.unreadable"
         assert caught.value.fix
         assert read_both(world) == before
+
+
+def test_a_file_that_was_only_just_made_is_as_good_as_none(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    """A kill between making the file and writing to it must not need a person."""
+    with staged(SCENARIOS["a once coupon on an order"], tmp_path, instance) as world:
+        world.db.write_bytes(b"")
+
+        assert Life(world).run()

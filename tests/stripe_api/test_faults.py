@@ -39,7 +39,7 @@ def attach(update: SubscriptionUpdate, edge: StripeEdge) -> object:
         return edge.retrieve_subscription(update.target_id)
 
 
-WAITING = {"slow", "hold_before", "hold_after"}
+WAITING = {"slow", "refused", "hold_before", "hold_after"}
 FAULTS = [kind for kind in (*TRANSPORT_KINDS, *ANSWER_KINDS["stripe"]) if kind not in WAITING]
 
 
