@@ -118,15 +118,20 @@ def update_coupon_metadata(
         StripeEdgeError: it was not changed.
     """
     params = {"metadata": dict(metadata), "expand": list(EXPANDED)}
+    kept: StripeFailureKept | None = None
     for key_number in range(epoch, epoch + MOST_KEYS):
         key = idempotency_key("coupon.metadata", coupon_id, params, key_number)
         try:
             answer = send(Request(COUPON_UPDATE, coupon_id, params, idempotency_key=key))
-        except StripeFailureKept:
+        except StripeFailureKept as failure:
+            kept = failure
             continue
+        kept = None
         there = read_coupon(send, coupon_id) if answer.replayed else parse_coupon(answer.body)
         if isinstance(there, StripeCoupon) and _holds(there.metadata, metadata):
             return CouponWritten(there, answer.request_id, was_there=True)
+    if kept is not None:
+        raise kept
     raise StripeRejected(
         f"Coupon {coupon_id} does not keep the metadata that was written to it.",
         reason="metadata_not_kept",
