@@ -15,7 +15,7 @@ from coupon_pipeline.assets.resources import RunOptions
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.stripe_coupons import pin_account, stripe_coupons
 from coupon_pipeline.domain.attachments import ScheduleUpdate, TargetPlan
-from coupon_pipeline.domain.plan import is_attachable, is_settled
+from coupon_pipeline.domain.plan import beyond_the_limit, is_attachable, is_settled
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.schedules import plan_target
 from coupon_pipeline.domain.targets import (
@@ -189,20 +189,42 @@ def _plan(
         customer_discount=settings.coupon_pipeline_customer_discount,
         metadata_prefix=settings.coupon_pipeline_metadata_prefix,
     )
-    plans = [
-        plan_target(
-            target.state,
-            target.wanted,
-            granted=granted,
-            items=items,
-            orders=orders,
-            policy=policy,
-            now=now(),
-        )
-        for target in targets
-    ]
+    plan = partial(
+        plan_target, granted=granted, items=items, orders=orders, policy=policy, now=now()
+    )
+    plans = [plan(target.state, target.wanted) for target in targets]
+    beyond = _beyond_the_limit(situation, targets, plans, book)
+    if beyond:
+        for target in targets:
+            target.wanted = [w for w in target.wanted if w.snapshot_id not in beyond]
+        plans = [plan(target.state, target.wanted) for target in targets]
     book.plans = {plan.request.target_id: plan for plan in plans if plan.request is not None}
     return plans
+
+
+def _beyond_the_limit(
+    situation: Situation,
+    targets: Sequence[_Target],
+    plans: Sequence[TargetPlan],
+    book: DecisionBook,
+) -> frozenset[str]:
+    """Snapshots for which `max_redemptions` leaves nothing; they are decided here."""
+    attached = {o.snapshot_id for plan in plans for o in plan.outcomes if o.outcome == "attached"}
+    wanted = [w for target in targets for w in target.wanted if w.snapshot_id in attached]
+    left = {
+        w.coupon_id: decided.redemptions_left
+        for w in wanted
+        if (decided := situation.decided.get(w.snapshot_id)) is not None
+        and decided.redemptions_left is not None
+    }
+    beyond = beyond_the_limit(wanted, left)
+    for w in wanted:
+        if w.snapshot_id in beyond:
+            snapshot = situation.snapshots[w.snapshot_id]
+            exhausted = situation.exhausted(snapshot, w.coupon_id, left[w.coupon_id])
+            book.decide(snapshot, "blocked", exhausted, "the coupon is used up by earlier orders")
+            book.tell(w.snapshot_id)
+    return beyond
 
 
 def _writes(stripe: StripeEdge, plans: Sequence[TargetPlan]) -> list[StripeWrite[Answer]]:

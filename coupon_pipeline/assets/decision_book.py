@@ -74,6 +74,13 @@ class Situation:
             wishes.append(GrantedWish(target_id, wish))
         return wishes
 
+    def exhausted(self, snapshot: Snapshot, coupon_id: str, left: int) -> Blocked:
+        """That a coupon's redemptions go to orders that were activated earlier."""
+        terms = self.terms[snapshot.snapshot_id]
+        limit = 0 if isinstance(terms, Blocked) else terms.terms.max_redemptions or 0
+        used = {"redeemed": str(limit), "limit": str(limit)}
+        return Blocked("coupon.exhausted", {"coupon_id": coupon_id, "left": str(left), **used})
+
     def ready(self, snapshot: Snapshot) -> WantedAttachment | Blocked:
         """The attachment that a snapshot wants, or why its coupon cannot be used."""
         terms = self.terms[snapshot.snapshot_id]
@@ -113,6 +120,10 @@ class DecisionBook:
             order.stripe_id,
         )
 
+    def tell(self, snapshot_id: str) -> None:
+        """What blocks this snapshot is this stage's own finding."""
+        self._blocked_earlier.discard(snapshot_id)
+
     def keep(self, outcomes: Iterable[AttachmentOutcome], target_id: str) -> list[Attachment]:
         """Decisions of a plan that are now in force."""
         return [self._put(outcome, target_id) for outcome in outcomes]
@@ -130,7 +141,7 @@ class DecisionBook:
                 Blocked(problem.code, problem.details),
                 problem.message,
             )
-            self._blocked_earlier.discard(snapshot_id)
+            self.tell(snapshot_id)
 
     def record(self, tx: Transaction, batch: Sequence[Written[Answer]]) -> None:
         """Keep what came of a batch of writes, in the transaction of their outcomes."""

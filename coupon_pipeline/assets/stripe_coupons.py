@@ -374,6 +374,7 @@ class _Making:
                     for near in action.near_matches
                     for difference in near.differences
                 ),
+                redemptions_left=action.redemptions_left,
                 decided_at=at,
                 run_id=self._run.run_id,
             )

@@ -1,5 +1,6 @@
 """What is still to be done about a snapshot, from what the ledger and the order say."""
 
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from coupon_pipeline.domain.records import Order
@@ -62,3 +63,22 @@ def wanted_attachment(snapshot: Snapshot, terms: Terms, coupon_id: str) -> Wante
         stack_key=(created.isoformat(), snapshot.association_id or snapshot.snapshot_id),
         activated_at=snapshot.activated_at,
     )
+
+
+def beyond_the_limit(
+    attached: Iterable[WantedAttachment], left: Mapping[str, int]
+) -> frozenset[str]:
+    """Of snapshots that would be attached, those for which their coupon has no redemption left.
+
+    `left` is by coupon id, for coupons with a limit only. Who was activated first comes first, so
+    that it does not depend on the order of requests.
+    """
+    remaining = dict(left)
+    beyond = set()
+    for wanted in sorted(attached, key=lambda w: (w.activated_at, w.snapshot_id)):
+        if wanted.coupon_id not in remaining:
+            continue
+        remaining[wanted.coupon_id] -= 1
+        if remaining[wanted.coupon_id] < 0:
+            beyond.add(wanted.snapshot_id)
+    return frozenset(beyond)

@@ -47,6 +47,8 @@ class CouponDecision:
     code: str | None
     reason: str
     differences: tuple[str, ...]
+    redemptions_left: int | None
+    """How many more discounts Stripe would make from the coupon; None without a limit."""
     decided_at: datetime
     run_id: str
 
@@ -220,6 +222,7 @@ def record_coupon_decisions(tx: Transaction, decisions: Iterable[CouponDecision]
                 d.code,
                 d.reason,
                 json_text(list(d.differences)),
+                d.redemptions_left,
                 d.decided_at,
                 d.run_id,
             )
@@ -238,8 +241,9 @@ def read_coupon_decisions(tx: Transaction) -> dict[str, CouponDecision]:
             code=cast("str | None", row[3]),
             reason=cast("str", row[4]),
             differences=tuple(json.loads(cast("str", row[5]))),
-            decided_at=utc(cast("datetime", row[6])),
-            run_id=cast("str", row[7]),
+            redemptions_left=cast("int | None", row[6]),
+            decided_at=utc(cast("datetime", row[7])),
+            run_id=cast("str", row[8]),
         )
         for row in tx.rows("coupon_decisions")
     }
@@ -372,6 +376,7 @@ _DECISION_COLUMNS = (
     "code",
     "reason",
     "differences",
+    "redemptions_left",
     "decided_at",
     "run_id",
 )

@@ -173,6 +173,7 @@ create table coupon_decisions (
     code        varchar,
     reason      varchar not null,
     differences varchar not null,       -- JSON list of texts: what a rejected near match had
+    redemptions_left integer,          -- discounts that Stripe would still make from it; null: no limit
     decided_at  timestamptz not null,
     run_id      varchar not null
 );

@@ -200,3 +200,23 @@ def test_a_plan_says_what_a_sync_then_does_and_writes_nothing(world: World) -> N
     assert planned.attachments == done.attachments
     assert planned.salesforce == done.salesforce
     assert world.plan().report.writes == 0
+
+
+def test_the_last_redemption_goes_to_the_order_that_was_activated_first(world: World) -> None:
+    """The limit is shared by all orders, and a plan must not promise more than there is."""
+    coupon = world.quote_coupon(Max_Redemptions__c=1)
+    first = world.order(coupons=[coupon])
+    second = world.order(coupons=[coupon])
+
+    planned = world.plan().report
+    report = world.sync()
+
+    assert planned.attachments == report.attachments
+    assert (report.attachments["attached"], report.attachments["blocked"]) == (1, 1)
+    assert [(p.code, p.order_id) for p in report.problems] == [
+        ("coupon.exhausted", second.order_id)
+    ]
+    assert world.discounted(first.subscription_id) == [(10, None)]
+    assert world.discounted(second.subscription_id) == []
+    again = world.sync()
+    assert [(p.code, p.order_id) for p in again.problems] == [("coupon.exhausted", second.order_id)]
