@@ -17,7 +17,7 @@ from coupon_pipeline.assets.stripe_coupons import pin_account, stripe_coupons
 from coupon_pipeline.domain.attachments import ScheduleUpdate, TargetPlan
 from coupon_pipeline.domain.plan import beyond_the_limit, is_attachable, is_settled
 from coupon_pipeline.domain.problems import Blocked
-from coupon_pipeline.domain.schedules import plan_target
+from coupon_pipeline.domain.schedules import is_proven, plan_target
 from coupon_pipeline.domain.targets import (
     ScheduleState,
     TargetPolicy,
@@ -118,7 +118,8 @@ def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[Wanted
     """What is wanted on which target; the rest is decided on the spot.
 
     What was granted earlier comes along where its target is read anyway: a discount that somebody
-    took away is then seen.
+    took away is then seen. So does the target of one whose coupon can be used no more and of which
+    the ledger knows nothing: the ledger may be new, and the proof on the target older.
     """
     wanted: dict[str, list[WantedAttachment]] = {t: [] for t in situation.due_targets}
     for snapshot in situation.snapshots.values():
@@ -128,6 +129,8 @@ def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[Wanted
         ready = situation.ready(snapshot)
         if isinstance(ready, Blocked):
             book.decide(snapshot, "blocked", ready, "its coupon cannot be used")
+            if situation.may_be_proven(snapshot) and order.stripe_id is not None:
+                wanted.setdefault(order.stripe_id, [])
         elif order.stripe_id is None:
             none_yet = Blocked("target.none_yet", {"order_number": order.order_number})
             book.decide(snapshot, "pending", none_yet, "the order has no Stripe id so far")
@@ -189,6 +192,10 @@ def _plan(
         customer_discount=settings.coupon_pipeline_customer_discount,
         metadata_prefix=settings.coupon_pipeline_metadata_prefix,
     )
+    for target in targets:
+        for snapshot_id in situation.doubtful_on(target.named):
+            if is_proven(target.state, snapshot_id, now()):
+                book.keep([situation.proven(snapshot_id)], target.state.target_id)
     plan = partial(
         plan_target, granted=granted, items=items, orders=orders, policy=policy, now=now()
     )

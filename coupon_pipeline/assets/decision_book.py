@@ -1,6 +1,6 @@
 """What a load of attachments rests on, and the rows and problems that come of it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
@@ -14,7 +14,7 @@ from coupon_pipeline.domain.attachments import (
     made_discounts,
 )
 from coupon_pipeline.domain.derivation import DerivedCoupon
-from coupon_pipeline.domain.plan import wanted_attachment
+from coupon_pipeline.domain.plan import is_attachable, wanted_attachment
 from coupon_pipeline.domain.problems import Blocked, Problem
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.snapshots import Snapshot
@@ -73,6 +73,38 @@ class Situation:
             wish = wanted_attachment(snapshot, terms.terms, attachment.coupon_id or "")
             wishes.append(GrantedWish(target_id, wish))
         return wishes
+
+    def may_be_proven(self, snapshot: Snapshot) -> bool:
+        """Whether an attachment may have been made that the ledger does not remember.
+
+        Its terms are good, so it may have been attached before Stripe ended its coupon.
+        """
+        order = self.orders[snapshot.scope.order_id]
+        return (
+            snapshot.snapshot_id not in self.before
+            and isinstance(self.terms[snapshot.snapshot_id], DerivedCoupon)
+            and is_attachable(order)
+        )
+
+    def doubtful_on(self, target_ids: Collection[str]) -> list[str]:
+        """Snapshots of orders that name one of these targets, blocked but perhaps proven."""
+        return [
+            snapshot_id
+            for snapshot_id, snapshot in self.snapshots.items()
+            if self.orders[snapshot.scope.order_id].stripe_id in target_ids
+            and self.may_be_proven(snapshot)
+            and isinstance(self.ready(snapshot), Blocked)
+        ]
+
+    def proven(self, snapshot_id: str) -> AttachmentOutcome:
+        """The outcome of a snapshot that only the proof in Stripe remembers."""
+        terms = self.terms[snapshot_id]
+        return AttachmentOutcome(
+            snapshot_id,
+            "unchanged",
+            "the proof in Stripe says it was attached before",
+            coupon_id=terms.coupon_id if isinstance(terms, DerivedCoupon) else None,
+        )
 
     def exhausted(self, snapshot: Snapshot, coupon_id: str, left: int) -> Blocked:
         """That a coupon's redemptions go to orders that were activated earlier."""

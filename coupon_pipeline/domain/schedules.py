@@ -82,6 +82,16 @@ def plan_target(
     )
 
 
+def is_proven(state: TargetState, snapshot_id: str, now: datetime) -> bool:
+    """Whether what was written on a target says that the snapshot was attached to it."""
+    if isinstance(state, TargetGone):
+        return False
+    objects = [state.metadata]
+    if isinstance(state, ScheduleState):
+        objects, _ = _objects_and_ids(state)
+    return Known.of({}, objects, [], now).has(snapshot_id)
+
+
 def plan_schedule(
     state: ScheduleState,
     wanted: Sequence[WantedAttachment],
@@ -98,12 +108,7 @@ def plan_schedule(
     `CarryLater` is planned again with what the ledger holds.
     """
     subscription = state.subscription
-    objects = [state.metadata, *(metadata for _, metadata in state.former)]
-    ids = [state.schedule_id, *(schedule_id for schedule_id, _ in state.former)]
-    if subscription:
-        objects.append(subscription.metadata)
-        ids.append(subscription.subscription_id)
-    known = Known.of(granted, objects, ids, now)
+    known = Known.of(granted, *_objects_and_ids(state), now)
     if state.status in {"active", "not_started"}:
         draft = _ScheduleDraft(state, known, PhaseRuns(state, items, orders, policy, now))
         return draft.plan(wanted, policy)
@@ -113,6 +118,16 @@ def plan_schedule(
     return plan_subscription(
         subscription, wanted, granted=granted, items=items, policy=policy, now=now, known=known
     )
+
+
+def _objects_and_ids(state: ScheduleState) -> tuple[list[Mapping[str, str]], list[str]]:
+    """The metadata of all that a schedule consists of or has been, and their ids."""
+    objects = [state.metadata, *(metadata for _, metadata in state.former)]
+    ids = [state.schedule_id, *(schedule_id for schedule_id, _ in state.former)]
+    if state.subscription:
+        objects.append(state.subscription.metadata)
+        ids.append(state.subscription.subscription_id)
+    return objects, ids
 
 
 class _ScheduleDraft:

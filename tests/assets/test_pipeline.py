@@ -220,3 +220,19 @@ def test_the_last_redemption_goes_to_the_order_that_was_activated_first(world: W
     assert world.discounted(second.subscription_id) == []
     again = world.sync()
     assert [(p.code, p.order_id) for p in again.problems] == [("coupon.exhausted", second.order_id)]
+
+
+def test_a_lost_ledger_remembers_by_the_proof_what_an_ended_coupon_granted(world: World) -> None:
+    """The coupon makes no new discount any more, and the old one was granted all the same."""
+    coupon = world.quote_coupon(Max_Redemptions__c=1)
+    granted = world.order(coupons=[coupon])
+    world.sync()
+    before = world.discount_ids(granted.subscription_id)
+    world.forget_ledger()
+
+    report = world.sync()
+    again = world.sync()
+
+    assert report.attachments["unchanged"] == again.attachments["unchanged"] == 1
+    assert again.problems == ()
+    assert world.discount_ids(granted.subscription_id) == before
