@@ -101,8 +101,11 @@ def select(
 
     Raises:
         click.UsageError: the days or ids make no sense.
+        SettingsError: an account's settings are wrong, which is told before anything is asked.
         SalesforceError: the org had to be asked and could not be.
     """
+    settings.salesforce()
+    settings.stripe()
     try:
         ids = tuple(normalise_id(order_id) for order_id in order_ids)
     except InvalidIdError as error:

@@ -299,3 +299,15 @@ def test_a_coupon_that_stripe_refuses_to_make_does_not_count_as_made(
     assert isinstance(coupons, dict)
     assert (coupons["created"], coupons["reused"], coupons["blocked"]) == (0, 0, 1)
     assert world.discounted(order.subscription_id) == []
+
+
+def test_a_live_key_is_refused_before_anything_is_asked(world: World, command: Command) -> None:
+    """Even with Salesforce out of reach, the sentence is about the money."""
+    world.setting("STRIPE_API_KEY", "sk_live_money")
+
+    with world.sandbox.down("salesforce"):
+        ran = command("sync", "--json")
+
+    assert ran.status == 2
+    assert "COUPON_PIPELINE_LIVE" in ran.out
+    assert "sk_live_money" not in ran.out + ran.err
