@@ -18,10 +18,10 @@ import dagster as dg
 import pytest
 import stripe
 
+from coupon_pipeline.assets.planning import Planned, make_plan, run_stages
 from coupon_pipeline.assets.report import RunReport, report_of
 from coupon_pipeline.assets.resources import open_ledger, open_salesforce, open_stripe
 from coupon_pipeline.assets.run import Run
-from coupon_pipeline.cli.running import Planned, make_plan, run_stages
 from coupon_pipeline.definitions import SYNC_JOB, definitions
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger

@@ -6,6 +6,8 @@ from coupon_pipeline.domain.mapping import CouponMapping
 
 
 @dg.asset(
+    # without it a range of days over all assets is refused: one policy must hold for all of them
+    backfill_policy=dg.BackfillPolicy.single_run(),
     group_name="mapping",
     kinds={"toml"},
     owners=["team:revenue-operations"],

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
+from coupon_pipeline.assets.next_invoice import next_invoice
 from coupon_pipeline.assets.resources import open_stripe
 from coupon_pipeline.cli.explain import show_story
-from coupon_pipeline.cli.invoices import next_invoice
 from coupon_pipeline.cli.main import DONE
 from coupon_pipeline.cli.running import run_through_dagster, select
 from coupon_pipeline.cli.sandbox import STATE_FILE, announced, forget

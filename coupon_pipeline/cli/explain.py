@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from coupon_pipeline.assets.next_invoice import NextInvoice, next_invoice
 from coupon_pipeline.assets.resources import open_ledger, open_stripe
-from coupon_pipeline.cli.invoices import NextInvoice, next_invoice
 from coupon_pipeline.cli.main import COULD_NOT_RUN, DONE
 from coupon_pipeline.cli.stories import Story, read_stories
 from coupon_pipeline.settings import Settings, load_settings

@@ -5,8 +5,9 @@ from datetime import datetime
 
 import click
 
+from coupon_pipeline.assets.planning import make_plan
 from coupon_pipeline.cli.main import CHANGES_TO_MAKE, DONE, SOME_BLOCKED
-from coupon_pipeline.cli.running import make_plan, select, selection_options
+from coupon_pipeline.cli.running import select, selection_options
 from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.showing import nothing_activated, show_plan
 from coupon_pipeline.settings import load_settings

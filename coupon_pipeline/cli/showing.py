@@ -9,9 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from coupon_pipeline.assets.planning import Planned
 from coupon_pipeline.assets.report import Rate, RunReport
 from coupon_pipeline.cli.main import DONE
-from coupon_pipeline.cli.running import Planned
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.problems import NotedProblem
 
