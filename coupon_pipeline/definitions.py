@@ -21,6 +21,11 @@ from coupon_pipeline.settings import Automation, Settings, load_settings
 
 __all__ = ["SYNC_JOB", "definitions"]
 
+_VERSIONED_BY_MAPPING = frozenset({"coupon_mapping", "coupon_snapshots"})
+"""Assets whose code version is the mapping's hash. Dagster then shows every day that was made with
+another mapping as stale as soon as the code location is loaded, and fresh again if the file is set
+back; nothing is run because of it."""
+
 
 @dg.definitions
 def definitions() -> dg.Definitions:
@@ -68,11 +73,10 @@ def _assets(settings: Settings, mapping: MappingRead) -> Sequence[dg.AssetsDefin
             )
         if spec.partitions_def is not None:
             spec = spec.replace_attributes(partitions_def=days)
+        if spec.key.to_user_string() in _VERSIONED_BY_MAPPING:
+            spec = spec.replace_attributes(code_version=mapping.version)
         if spec.key == dg.AssetKey("coupon_mapping"):
-            spec = spec.replace_attributes(
-                code_version=mapping.version,
-                description=mapping.describe(spec.description or ""),
-            )
+            spec = spec.replace_attributes(description=mapping.describe(spec.description or ""))
         return spec
 
     return dg.map_asset_specs(fitted, ASSETS)

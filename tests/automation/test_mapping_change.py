@@ -7,6 +7,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 from dagster import BetaWarning
+from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+from dagster._core.loader import LoadingContextForTest
 
 from coupon_pipeline.automation.mapping_change import CONDITIONS_NAME, NAME, runs_to_ask_for
 from coupon_pipeline.definitions import definitions
@@ -42,6 +44,25 @@ def test_a_change_of_the_file_is_another_code_version(mapping: Path) -> None:
     _change(mapping)
 
     assert before != _mapping_asset().code_version
+
+
+def test_days_made_with_another_mapping_are_stale_at_once_and_fresh_if_it_comes_back(
+    operator: Operator, world: World, mapping: Path
+) -> None:
+    """Before the mapping's own asset is made again, and before anything is run because of it."""
+    world.order(coupons=[world.quote_coupon()])
+    operator.sync_day("2026-11-02")
+    assert _is_stale(operator, "coupon_snapshots", "2026-11-02") is False
+    text = mapping.read_text()
+
+    _change(mapping)
+    assert _is_stale(operator, "coupon_snapshots", "2026-11-02") is True
+    mapping.write_text(text)
+    assert _is_stale(operator, "coupon_snapshots", "2026-11-02") is False
+
+    _change(mapping)
+    operator.sync_day("2026-11-02")
+    assert _is_stale(operator, "coupon_snapshots", "2026-11-02") is False
 
 
 @pytest.mark.parametrize("text", ["[coupon", '[coupon]\nprice = "X"\n'])
@@ -166,6 +187,16 @@ def test_both_sensors_are_off_until_the_setting_names_them(world: World) -> None
     for name in (NAME, CONDITIONS_NAME):
         sensor = definitions().get_repository_def().get_sensor_def(name)
         assert sensor.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def _is_stale(operator: Operator, name: str, day: str) -> bool:
+    """As the pages of Dagster answer it for one partition."""
+    resolver = CachingStaleStatusResolver(
+        operator.instance,
+        definitions().resolve_asset_graph(),
+        LoadingContextForTest(operator.instance),
+    )
+    return resolver.get_status(dg.AssetKey(name), day) is StaleStatus.STALE
 
 
 def _asked_later(operator: Operator, **by: float) -> list[dg.RunRequest]:
