@@ -5,12 +5,8 @@ from functools import cache
 from importlib.resources import files
 
 import duckdb
-import pandas as pd
 
-from coupon_pipeline.ledger.rows import Cell, text_of
-
-_FEW_ROWS = 20
-"""So many are handed over as values: making a frame of them takes longer than inserting it."""
+from coupon_pipeline.ledger.rows import Cell, staged_value
 
 
 class Transaction:
@@ -32,23 +28,14 @@ class Transaction:
             How many rows were staged.
         """
         listed = ", ".join(columns)
-        texts = [tuple(text_of(cell) for cell in row) for row in rows]
+        values = [[staged_value(cell) for cell in row] for row in rows]
         self._connection.execute(f"drop table if exists {name}")
         self._connection.execute(
             f"create temporary table {name} as select {listed} from {table} limit 0"  # noqa: S608
         )
-        if 0 < len(texts) <= _FEW_ROWS:
-            places = ", ".join(["(" + ", ".join("?" * len(columns)) + ")"] * len(texts))
-            self._connection.execute(
-                f"insert into {name} values {places}",  # noqa: S608
-                [text for row in texts for text in row],
-            )
-        elif texts:
-            frame = pd.DataFrame.from_records(texts, columns=list(columns)).astype(object)
-            self._connection.register("frame", frame)
-            self._connection.execute(f"insert into {name} select {listed} from frame")  # noqa: S608
-            self._connection.unregister("frame")
-        return len(texts)
+        with self._connection.appender(name) as appender:
+            appender.append_rows(values)
+        return len(values)
 
     def upsert(
         self, table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Cell]]

@@ -1,5 +1,5 @@
 select snapshot_id, decision, coupon_id, code, reason, differences, redemptions_left,
-       decided_at, run_id
+       decided_at at time zone 'UTC' as decided_at, run_id
 from coupon_decisions
 where snapshot_id in (
     select snapshot_id from coupon_snapshots

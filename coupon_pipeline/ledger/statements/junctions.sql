@@ -1,5 +1,6 @@
-select association_id, level, parent_id, quote_coupon_id, created_at, currency, is_deleted,
-       deleted_at
+select association_id, level, parent_id, quote_coupon_id,
+       created_at at time zone 'UTC' as created_at, currency, is_deleted,
+       deleted_at at time zone 'UTC' as deleted_at
 from coupon_junctions
 where (level = 'order' and parent_id in (
         select quote_id from activated_orders

@@ -1,4 +1,5 @@
-select order_coupon_id, order_id, order_item_id, quote_coupon_id, created_at, modified_at,
+select order_coupon_id, order_id, order_item_id, quote_coupon_id,
+       created_at at time zone 'UTC' as created_at, modified_at at time zone 'UTC' as modified_at,
        stripe_id, fields
 from order_coupons
 where order_id in (select order_id from selected_orders)
