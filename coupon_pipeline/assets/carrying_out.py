@@ -48,6 +48,8 @@ class StripeWrite(Generic[Result]):
     operation: str
     target_id: str
     params: Mapping[str, object]
+    before: Mapping[str, object] | None
+    """What is there as far as it was read, in the form of `params`; None for something new."""
     send: Callable[[int], Result]
     """Takes the epoch of the idempotency key: how often this was refused before."""
     request_id_of: Callable[[Result], str | None]
@@ -94,6 +96,8 @@ def carry_out(
                     body=json_text(_plain(each.params)),
                     run_id=run.run_id,
                     written_at=now(),
+                    before=None if each.before is None else json_text(_plain(each.before)),
+                    plan_id=run.plan_id,
                 )
                 for each, epoch in zip(batch, epochs, strict=True)
             ]
@@ -111,7 +115,12 @@ def carry_out(
                 outages.judge(written.error)
             with ledger.transaction() as tx:
                 record_outcomes(
-                    tx, [_outcome(name, written) for name, written in ended if _is_known(written)]
+                    tx,
+                    [
+                        _outcome(name, written, run.run_id)
+                        for name, written in ended
+                        if _is_known(written)
+                    ],
                 )
                 record(tx, [written for _, written in ended])
     outages.raise_if_nothing_was_answered()
@@ -172,14 +181,13 @@ def problem_of(error: StripeEdgeError, operation: str, snapshot: Snapshot) -> Pr
     )
 
 
-def _outcome(intent_id: str, written: Written[Result]) -> WriteOutcome:
-    if written.error is not None:
-        return WriteOutcome(
-            intent_id, "refused", written.error.request_id, written.error.message, now()
-        )
+def _outcome(intent_id: str, written: Written[Result], run_id: str) -> WriteOutcome:
+    error = written.error
+    if error is not None:
+        return WriteOutcome(intent_id, "refused", error.request_id, error.message, now(), run_id)
     assert written.result is not None, "a write ends with a result or an error"
     request_id = written.write.request_id_of(written.result)
-    return WriteOutcome(intent_id, "done", request_id, "", now())
+    return WriteOutcome(intent_id, "done", request_id, "", now(), run_id)
 
 
 def _plain(value: object) -> object:

@@ -14,12 +14,14 @@ from coupon_pipeline.assets.reporting import record_stage, run_of
 from coupon_pipeline.assets.resources import RunOptions
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.stripe_coupons import pin_account, stripe_coupons
-from coupon_pipeline.domain.attachments import ScheduleUpdate, TargetPlan
+from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate, TargetPlan
+from coupon_pipeline.domain.before import before_schedule, before_subscription
 from coupon_pipeline.domain.plan import beyond_the_limit, is_attachable, is_settled
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.schedules import is_proven, plan_target
 from coupon_pipeline.domain.targets import (
     ScheduleState,
+    SubscriptionState,
     TargetPolicy,
     TargetState,
     WantedAttachment,
@@ -61,7 +63,7 @@ def load_attachments(
     targets = _read_targets(stripe, wanted, book)
     plans = _plan(ledger, situation, targets, settings, book)
     if not run.dry_run:
-        carry_out(run, ledger, stripe, _writes(stripe, plans), book.record)
+        carry_out(run, ledger, stripe, _writes(stripe, targets, plans), book.record)
     for plan in plans:
         if run.dry_run or plan.request is None:
             book.keep(plan.outcomes, plan.target_id)
@@ -234,13 +236,17 @@ def _beyond_the_limit(
     return beyond
 
 
-def _writes(stripe: StripeEdge, plans: Sequence[TargetPlan]) -> list[StripeWrite[Answer]]:
+def _writes(
+    stripe: StripeEdge, targets: Sequence[_Target], plans: Sequence[TargetPlan]
+) -> list[StripeWrite[Answer]]:
     """One request for each target that must change."""
+    states = {target.state.target_id: target.state for target in targets}
     return [
         StripeWrite(
             operation=SCHEDULE if isinstance(plan.request, ScheduleUpdate) else SUBSCRIPTION,
             target_id=plan.request.target_id,
             params=plan.request.params(),
+            before=_before(states[plan.target_id], plan.request),
             send=partial(stripe.write_attachments, plan.request),
             request_id_of=_request_id,
             serial_key=plan.request.target_id,
@@ -248,6 +254,18 @@ def _writes(stripe: StripeEdge, plans: Sequence[TargetPlan]) -> list[StripeWrite
         for plan in plans
         if plan.request is not None
     ]
+
+
+def _before(
+    state: TargetState, request: SubscriptionUpdate | ScheduleUpdate
+) -> Mapping[str, object] | None:
+    """What the request replaces, as it was read."""
+    if isinstance(request, ScheduleUpdate) and isinstance(state, ScheduleState):
+        return before_schedule(state, request)
+    held = state.subscription if isinstance(state, ScheduleState) else state
+    if isinstance(request, SubscriptionUpdate) and isinstance(held, SubscriptionState):
+        return before_subscription(held, request)
+    return None
 
 
 def _request_id(answer: Answer) -> str | None:

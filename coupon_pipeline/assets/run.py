@@ -16,6 +16,8 @@ class Run:
     selection: Selection
     dry_run: bool = False
     """A plan: everything is decided and nothing is written to Salesforce or Stripe."""
+    plan_id: str | None = None
+    """The saved plan that it carries out: evidence names it."""
 
     @property
     def days(self) -> list[date]:

@@ -62,6 +62,8 @@ class RowWrite:
     record_key: str
     """The record's id; of a new order coupon the snapshot, of a sync record its compound id."""
     fields: Mapping[str, Scalar]
+    before: Mapping[str, Scalar] | None
+    """What these fields hold now; None for a new record."""
     order_id: str
     order_item_id: str | None
     quote_coupon_id: str | None
@@ -79,6 +81,7 @@ class RowWrite:
         object_name: str,
         record_key: str,
         fields: Mapping[str, Scalar],
+        before: Mapping[str, Scalar] | None,
         snapshot: Snapshot,
     ) -> "RowWrite":
         """A record that belongs to a snapshot."""
@@ -87,6 +90,7 @@ class RowWrite:
             object_name,
             record_key,
             fields,
+            before,
             snapshot.scope.order_id,
             snapshot.scope.order_item_id,
             snapshot.quote_coupon_id,
@@ -222,6 +226,7 @@ def _order_coupon_updates(situation: _Situation) -> list[RowWrite]:
                 ORDER_COUPON,
                 copy.order_coupon_id,
                 {STRIPE_ID: decision.coupon_id},
+                {STRIPE_ID: copy.stripe_id},
                 snapshot,
             )
         )
@@ -257,6 +262,7 @@ def _quote_coupon_updates(
                 QUOTE_COUPON,
                 coupon.quote_coupon_id,
                 {STRIPE_ID: known.coupon_id},
+                {STRIPE_ID: coupon.stripe_id},
                 snapshot,
             )
         )
@@ -290,6 +296,7 @@ def _creations(situation: _Situation) -> list[RowWrite]:
                     "Quote_Stripe_Coupon_Id__c": missing.quote_coupon_id,
                     STRIPE_ID: decision.coupon_id,
                 },
+                None,
                 situation.snapshots[missing.snapshot_id],
             )
         )
@@ -311,14 +318,21 @@ def _sync_records(situation: _Situation) -> list[RowWrite]:
         record = SyncRecord(compound_id, problems[0].order_id or "", "Error", told)
         if situation.told.get(compound_id) != record:
             rows.append(
-                _sync_record(record, problems[0].order_item_id, problems[0].quote_coupon_id)
+                _sync_record(
+                    record,
+                    situation.told.get(compound_id),
+                    problems[0].order_item_id,
+                    problems[0].quote_coupon_id,
+                )
             )
     for compound_id, told_before in situation.told.items():
         if told_before.status == "Error" and compound_id not in blocked:
             resolved = replace(told_before, status="Resolved", message="It is done now.")
             item_id, _, coupon_id = compound_id.partition("-")
             is_item = item_id != told_before.order_id
-            rows.append(_sync_record(resolved, item_id if is_item else None, coupon_id or None))
+            rows.append(
+                _sync_record(resolved, told_before, item_id if is_item else None, coupon_id or None)
+            )
     return rows
 
 
@@ -328,7 +342,10 @@ def _compound_id(problem: NotedProblem) -> str:
 
 
 def _sync_record(
-    record: SyncRecord, order_item_id: str | None, quote_coupon_id: str | None
+    record: SyncRecord,
+    told_before: SyncRecord | None,
+    order_item_id: str | None,
+    quote_coupon_id: str | None,
 ) -> RowWrite:
     return RowWrite(
         UPSERT_SYNC_RECORD,
@@ -340,14 +357,18 @@ def _sync_record(
             "Primary_Object_Type__c": "OrderItem" if order_item_id else "Order",
             "Secondary_Record_ID__c": quote_coupon_id,
             "Secondary_Object_Type__c": QUOTE_COUPON if quote_coupon_id else None,
-            "Resolution_Status__c": record.status,
-            "Resolution_Message__c": record.message,
+            **_resolution(record),
         },
+        None if told_before is None else _resolution(told_before),
         record.order_id,
         order_item_id,
         quote_coupon_id,
         sync_record=record,
     )
+
+
+def _resolution(record: SyncRecord) -> dict[str, Scalar]:
+    return {"Resolution_Status__c": record.status, "Resolution_Message__c": record.message}
 
 
 def _send(
@@ -365,9 +386,11 @@ def _send(
             operation=row.operation,
             target_id=row.record_key,
             epoch=0,
-            body=json_text({k: _plain(v) for k, v in row.fields.items()}),
+            body=_body(row.fields),
             run_id=run.run_id,
             written_at=now(),
+            before=None if row.before is None else _body(row.before),
+            plan_id=run.plan_id,
         )
         for row in rows
     ]
@@ -392,6 +415,7 @@ def _send(
                     None,
                     result.message or (result.record_id or ""),
                     now(),
+                    run.run_id,
                 )
                 for intent, result in zip(intents, results, strict=True)
                 if result.outcome is not RowOutcome.UNKNOWN
@@ -433,8 +457,10 @@ def _problem(row: RowWrite, result: RowResult) -> Problem:
     )
 
 
-def _plain(value: Scalar) -> str | int | bool | None:
-    return value if value is None or isinstance(value, (str, int, bool)) else str(value)
+def _body(fields: Mapping[str, Scalar]) -> str:
+    """Fields as JSON, an exact decimal as its text."""
+    exact = (type(None), str, int, bool)
+    return json_text({k: v if isinstance(v, exact) else str(v) for k, v in fields.items()})
 
 
 @dg.asset(

@@ -30,6 +30,7 @@ from coupon_pipeline.domain.reuse import (
     CouponPlanner,
     KnownCoupon,
     Reading,
+    StripeCoupon,
 )
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.superseded import superseded
@@ -91,7 +92,7 @@ def load_coupons(
         if not any(coupon_id in failed for coupon_id in planner.next_reads([each]))
     ]
     actions = {action.key: action for action in planner.plan(readable, readings)}
-    made = _Making(run, mapping, situation, planner, settings, actions)
+    made = _Making(run, mapping, situation, planner, settings, actions, readings)
     if run.dry_run:
         with ledger.transaction() as tx:
             decisions.record_coupons(tx, made.planned())
@@ -276,6 +277,7 @@ class _Making:
         planner: CouponPlanner,
         settings: Settings,
         actions: dict[tuple[str, str], CouponAction],
+        readings: Mapping[str, Reading],
     ) -> None:
         self._run = run
         self._mapping = mapping
@@ -283,6 +285,7 @@ class _Making:
         self._planner = planner
         self._settings = settings
         self._actions = actions
+        self._readings = readings
         self._wanted = {each.key: each for each in situation.wanted}
         self._updated: set[tuple[str, str]] = set()
         self.errors: dict[tuple[str, str], StripeEdgeError] = {}
@@ -315,6 +318,7 @@ class _Making:
                 operation=CREATE,
                 target_id=action.coupon_id,
                 params={**parameters(action.terms), "metadata": dict(action.metadata)},
+                before=None,
                 send=partial(stripe.create_coupon, action.coupon_id, action.terms, action.metadata),
                 request_id_of=_request_id,
             )
@@ -329,6 +333,7 @@ class _Making:
                 operation=UPDATE,
                 target_id=action.coupon_id,
                 params={"metadata": dict(action.metadata_changes)},
+                before={"metadata": self._metadata_before(action)},
                 send=partial(
                     stripe.update_coupon_metadata, action.coupon_id, dict(action.metadata_changes)
                 ),
@@ -337,6 +342,13 @@ class _Making:
             for action in self._actions.values()
             if action.decision in {"update", "adopt"} and action.metadata_changes
         ]
+
+    def _metadata_before(self, action: CouponAction) -> Mapping[str, str | None]:
+        """The keys that change, as they were read or, where nobody read them, last written."""
+        reading = self._readings.get(action.coupon_id)
+        known = next((k.metadata for k in self._situation.known if k.key == action.key), {})
+        held = reading.metadata if isinstance(reading, StripeCoupon) else known
+        return {key: held.get(key) for key in action.metadata_changes}
 
     def record(self, tx: Transaction, batch: Sequence[Written[CouponWritten]]) -> None:
         """Keep the coupons of a batch; a create that found its id taken is decided again."""

@@ -13,9 +13,9 @@ import duckdb
 
 from coupon_pipeline.ledger import crash_points
 from coupon_pipeline.ledger.connection import LedgerError, file_lock, open_database
+from coupon_pipeline.ledger.migrations import SCHEMA_VERSION, keep_copy, migrate
 from coupon_pipeline.ledger.transaction import Transaction
 
-SCHEMA_VERSION = 1
 LOAD_PATIENCE_SECONDS = 600.0
 _EMPTY_FILE_BYTES = 64 * 1024
 
@@ -45,7 +45,7 @@ class Ledger:
 
         Raises:
             LedgerBusy: another process kept the file.
-            LedgerError: the file is not a ledger of this version.
+            LedgerError: the file is no ledger, or one of a later version.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
         may_be_empty = self._may_be_empty()
@@ -54,7 +54,10 @@ class Ledger:
             if may_be_empty and _is_empty(connection):
                 _create_schema(connection)
                 self.path.chmod(0o600)
-            _check_version(connection, self.path)
+            version = _version(connection, self.path)
+            if version < SCHEMA_VERSION:
+                keep_copy(self.path, version)
+                migrate(connection, version)
             yield Transaction(connection)
             crash_points.reach("before_commit")
             connection.execute("COMMIT")
@@ -68,7 +71,13 @@ class Ledger:
                 pass
         with open_database(self.path, write=False) as connection:
             connection.execute("BEGIN")
-            _check_version(connection, self.path)
+            if _version(connection, self.path) == SCHEMA_VERSION:
+                yield Transaction(connection)
+                return
+        with self.transaction():
+            pass  # brings the ledger of an earlier version up to date
+        with open_database(self.path, write=False) as connection:
+            connection.execute("BEGIN")
             yield Transaction(connection)
 
     @contextmanager
@@ -145,25 +154,27 @@ def _create_schema(connection: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _check_version(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
+    """The version of the ledger's schema, which is this program's or an earlier one."""
     try:
         found = connection.execute("select schema_version from ledger_identity").fetchall()
     except duckdb.CatalogException:
         found = []
-    version = cast("int | None", found[0][0] if found else None)
-    if version == SCHEMA_VERSION:
-        return
-    if version is None:
+    if not found:
         raise LedgerError(
             "ledger.unreadable",
             f"{path} is a DuckDB file but not a ledger.",
             "Set COUPON_PIPELINE_DB to the ledger, or to a file that does not exist yet.",
         )
-    raise LedgerError(
-        "ledger.other_version",
-        f"The ledger {path} has schema version {version}; this program knows {SCHEMA_VERSION}.",
-        "Use the version of coupon_pipeline that wrote it.",
-    )
+    version = cast("int", found[0][0])
+    if not 0 < version <= SCHEMA_VERSION:
+        raise LedgerError(
+            "ledger.other_version",
+            f"The ledger {path} has schema version {version}; this program knows {SCHEMA_VERSION}.",
+            "Use the version of coupon_pipeline that wrote it, or make the ledger again from "
+            "Salesforce and Stripe with: coupon-pipeline rebuild-ledger.",
+        )
+    return version
 
 
 def _identity(tx: Transaction) -> Identity:

@@ -1,6 +1,7 @@
 -- The ledger: what was read, what was decided, what was written. One file, one schema.
 -- Plain enough for Postgres: values travel in staged rows, ids and hashes are text,
 -- money is bigint in minor units, exact decimals and JSON are text in a canonical form.
+-- A change here raises SCHEMA_VERSION and has its statements in migrations/.
 
 create table ledger_identity (
     schema_version integer not null,
@@ -240,24 +241,43 @@ create table sync_records (
 
 -- Every write, before and after -------------------------------------------------------------
 
-create table write_intents (
-    intent_id       varchar primary key,
-    system          varchar not null,   -- stripe | salesforce
-    operation       varchar not null,
-    target_id       varchar not null,
-    epoch           integer not null,   -- part of the idempotency key
-    body            varchar not null,   -- JSON, as sent
-    run_id          varchar not null,
-    written_at      timestamptz not null
+-- Append only and in one chain: an intent is committed before its request leaves, an outcome when
+-- it is known. `hash` covers the entry and the hash of the entry before it.
+create table evidence (
+    entry      bigint primary key,      -- 1, 2, 3 ... in the order of commits, whatever a clock says
+    kind       varchar not null,        -- intent | outcome
+    intent_id  varchar not null,
+    run_id     varchar not null,
+    plan_id    varchar,                 -- the saved plan that was carried out
+    actor      varchar not null,        -- user and machine
+    written_at timestamptz not null,
+    system     varchar,                 -- of an intent: stripe | salesforce
+    operation  varchar,
+    target_id  varchar,
+    epoch      integer,                 -- part of the idempotency key
+    before     varchar,                 -- JSON: what was there, where that had been read
+    body       varchar,                 -- JSON, as sent
+    outcome    varchar,                 -- of an outcome: done | refused | settled
+    request_id varchar,
+    detail     varchar,
+    hash       varchar not null,
+    unique (kind, intent_id)
 );
 
-create table write_outcomes (
-    intent_id  varchar primary key,
-    outcome    varchar not null,        -- done | refused | settled
-    request_id varchar,
-    detail     varchar not null,
-    written_at timestamptz not null
+-- The end of the chain, one row: so that entries missing at the end are noticed too.
+create table evidence_head (
+    entries bigint not null,
+    hash    varchar not null
 );
+
+create view write_intents as
+select intent_id, system, operation, target_id, epoch, before, body, run_id, plan_id, actor,
+       written_at, entry
+from evidence where kind = 'intent';
+
+create view write_outcomes as
+select intent_id, outcome, request_id, detail, run_id, actor, written_at, entry
+from evidence where kind = 'outcome';
 
 -- The latest write of each record in Salesforce.
 create view salesforce_records as
@@ -265,4 +285,4 @@ select i.operation, i.target_id as record_key, i.body, o.outcome, o.detail, i.wr
 from write_intents i
 left join write_outcomes o on o.intent_id = i.intent_id
 where i.system = 'salesforce'
-qualify row_number() over (partition by i.operation, i.target_id order by i.written_at desc) = 1;
+qualify row_number() over (partition by i.operation, i.target_id order by i.entry desc) = 1;

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias, cast
 
+from coupon_pipeline.ledger.evidence import actor, append_entries
 from coupon_pipeline.ledger.rows import utc
 from coupon_pipeline.ledger.transaction import Transaction
 
@@ -29,6 +30,10 @@ class WriteIntent:
     """JSON, as it is sent."""
     run_id: str
     written_at: datetime
+    before: str | None = None
+    """JSON: what was there, in the form of the body; None where it was not read."""
+    plan_id: str | None = None
+    """The saved plan that is carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,32 +46,30 @@ class WriteOutcome:
     request_id: str | None
     detail: str
     written_at: datetime
+    run_id: str
 
 
 def record_intents(tx: Transaction, intents: Iterable[WriteIntent]) -> None:
     """Keep intents; to be committed before their requests leave."""
-    tx.append(
-        "write_intents",
-        [
-            "intent_id",
-            "system",
-            "operation",
-            "target_id",
-            "epoch",
-            "body",
-            "run_id",
-            "written_at",
-        ],
+    append_entries(
+        tx,
         [
             (
+                "intent",
                 intent.intent_id,
+                intent.run_id,
+                intent.plan_id,
+                actor(),
+                intent.written_at,
                 intent.system,
                 intent.operation,
                 intent.target_id,
                 intent.epoch,
+                intent.before,
                 intent.body,
-                intent.run_id,
-                intent.written_at,
+                None,
+                None,
+                None,
             )
             for intent in intents
         ],
@@ -74,19 +77,29 @@ def record_intents(tx: Transaction, intents: Iterable[WriteIntent]) -> None:
 
 
 def record_outcomes(tx: Transaction, outcomes: Iterable[WriteOutcome]) -> None:
-    """Keep what became of intents."""
-    tx.append(
-        "write_outcomes",
-        ["intent_id", "outcome", "request_id", "detail", "written_at"],
+    """Keep what became of intents; where that is known already, the first word stands."""
+    found = list(outcomes)
+    if not found:
+        return
+    tx.stage("write_outcomes", ["intent_id"], [(each.intent_id,) for each in found])
+    answered = {row[0] for row in tx.rows("answered_of_staged")}
+    append_entries(
+        tx,
         [
             (
+                "outcome",
                 outcome.intent_id,
+                outcome.run_id,
+                None,
+                actor(),
+                outcome.written_at,
+                *[None] * 6,
                 outcome.outcome,
                 outcome.request_id,
                 outcome.detail,
-                outcome.written_at,
             )
-            for outcome in outcomes
+            for outcome in found
+            if outcome.intent_id not in answered
         ],
     )
 
@@ -128,7 +141,7 @@ def settle_intents(
     record_outcomes(
         tx,
         [
-            WriteOutcome(intent.intent_id, "settled", None, "found out by reading", now)
+            WriteOutcome(intent.intent_id, "settled", None, "found out by reading", now, run_id)
             for intent in read_open_intents(tx)
             if intent.system == system
             and intent.run_id != run_id

@@ -125,8 +125,8 @@ def test_snapshots_without_terms_stop_the_load(world: World, instance: dg.Dagste
         (
             "the_ledger_agrees_with_itself",
             (
-                "delete from write_outcomes; "
-                "update write_intents set written_at = written_at - interval 2 hour"
+                "delete from evidence where kind = 'outcome'; "
+                "update evidence set written_at = written_at - interval 2 hour"
             ),
         ),
         (

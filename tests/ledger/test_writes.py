@@ -26,7 +26,7 @@ def test_an_intent_is_open_until_its_outcome_is_known(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.duckdb")
     with ledger.transaction() as tx:
         record_intents(tx, [_intent("a", "one"), _intent("b", "two")])
-        record_outcomes(tx, [WriteOutcome("a", "done", "req_1", "", AT)])
+        record_outcomes(tx, [WriteOutcome("a", "done", "req_1", "", AT, "run")])
         assert [intent.intent_id for intent in read_open_intents(tx)] == ["b"]
 
         settle_intents(tx, "stripe", [("coupon.create", "two")], "later run", AT)
@@ -55,9 +55,9 @@ def test_a_refusal_is_counted_so_that_its_stored_answer_is_not_given_again(
         record_outcomes(
             tx,
             [
-                WriteOutcome("a", "refused", None, "no", AT),
-                WriteOutcome("b", "refused", None, "no", AT),
-                WriteOutcome("c", "done", None, "", AT),
+                WriteOutcome("a", "refused", None, "no", AT, "run"),
+                WriteOutcome("b", "refused", None, "no", AT, "run"),
+                WriteOutcome("c", "done", None, "", AT, "run"),
             ],
         )
 

@@ -1,0 +1,1 @@
+select entries, hash from evidence_head;

@@ -1,0 +1,268 @@
+-- The ledger: what was read, what was decided, what was written. One file, one schema.
+-- Plain enough for Postgres: values travel in staged rows, ids and hashes are text,
+-- money is bigint in minor units, exact decimals and JSON are text in a canonical form.
+
+create table ledger_identity (
+    schema_version integer not null,
+    org_id         varchar,      -- pinned by the first run
+    stripe_account varchar,
+    livemode       boolean,
+    opened_at      timestamptz not null
+);
+
+create table runs (
+    run_id       varchar primary key,
+    first_day    date not null,
+    last_day     date not null,
+    mapping_hash varchar not null,
+    started_at   timestamptz not null,
+    finished_at  timestamptz,
+    report       varchar            -- JSON, as `sync --json` prints it
+);
+
+-- What each stage of a run did and what it cost.
+create table run_stages (
+    run_id           varchar not null,
+    stage            varchar not null,
+    totals           varchar not null,  -- JSON: counts by name
+    salesforce_calls integer not null,
+    stripe_reads     integer not null,
+    stripe_writes    integer not null,
+    primary key (run_id, stage)
+);
+
+-- What was read from Salesforce -------------------------------------------------------------
+
+create table activated_orders (
+    order_id       varchar primary key,
+    order_number   varchar not null,
+    activation_day date not null,
+    activated_at   timestamptz not null,
+    modified_at    timestamptz not null,
+    account_id     varchar,
+    quote_id       varchar,
+    contract_id    varchar,
+    currency       varchar,
+    quote_currency varchar,
+    stripe_id      varchar,
+    order_type     varchar,
+    effective_date date
+);
+
+create table order_items (
+    order_item_id varchar primary key,
+    order_id      varchar not null,
+    quote_line_id varchar,
+    stripe_id     varchar,
+    price_id      varchar,
+    quantity      varchar,
+    created_at    timestamptz not null
+);
+
+create table coupon_junctions (
+    association_id  varchar primary key,
+    level           varchar not null,   -- order | order_item
+    parent_id       varchar not null,   -- quote or quote line
+    quote_coupon_id varchar not null,
+    created_at      timestamptz not null,
+    currency        varchar,
+    is_deleted      boolean not null,
+    deleted_at      timestamptz
+);
+
+create table order_coupons (
+    order_coupon_id varchar primary key,
+    order_id        varchar,
+    order_item_id   varchar,
+    quote_coupon_id varchar not null,
+    created_at      timestamptz not null,
+    modified_at     timestamptz not null,
+    stripe_id       varchar,
+    fields          varchar not null
+);
+
+-- Append only: one row for each state of a quote coupon that was seen.
+create table coupon_versions (
+    quote_coupon_id varchar not null,
+    effective_at    timestamptz not null,
+    created_at      timestamptz not null,
+    currency        varchar,
+    stripe_id       varchar,
+    is_deleted      boolean not null,
+    fields          varchar not null,
+    primary key (quote_coupon_id, effective_at)
+);
+
+-- Each quote coupon as it was last seen. A write-back of ours or a changed parent record shows
+-- here without being a version, because it is no edit of the coupon.
+create table quote_coupons (
+    quote_coupon_id varchar primary key,
+    effective_at    timestamptz not null,
+    created_at      timestamptz not null,
+    currency        varchar,
+    stripe_id       varchar,
+    is_deleted      boolean not null,
+    fields          varchar not null
+);
+
+-- How far a source that is read by change has been read.
+create table watermarks (
+    source     varchar primary key,
+    read_up_to timestamptz not null,
+    reading    varchar not null     -- what was selected; another selection starts again
+);
+
+-- What was decided --------------------------------------------------------------------------
+
+-- Append only, never rewritten: the coupon as it stood when the order activated.
+create table coupon_snapshots (
+    snapshot_id            varchar primary key,
+    org_id                 varchar not null,
+    order_id               varchar not null,
+    order_item_id          varchar,
+    quote_coupon_id        varchar not null,
+    association_id         varchar,
+    association_created_at timestamptz,
+    activated_at           timestamptz not null,
+    activation_day         date not null,
+    evidence               varchar not null,
+    evidence_record_id     varchar not null,
+    evidence_at            timestamptz not null,
+    terms_uncertain        boolean not null,
+    currency               varchar,
+    quote_currency         varchar,
+    order_currency         varchar,
+    association_currency   varchar,
+    fields                 varchar not null,
+    rates                  varchar,     -- JSON: the org's rates on that day, if amounts convert
+    frozen_at              timestamptz not null,
+    run_id                 varchar not null
+);
+
+-- Derived from the frozen fields by a mapping; derived again when the mapping changes.
+create table snapshot_terms (
+    snapshot_id  varchar primary key,
+    mapping_hash varchar not null,
+    terms        varchar,            -- canonical JSON; null when blocked
+    terms_hash   varchar,
+    metadata     varchar not null,   -- JSON
+    code         varchar,
+    details      varchar not null
+);
+
+create table stripe_coupons (
+    quote_coupon_id varchar not null,
+    terms_hash      varchar not null,
+    coupon_id       varchar not null,
+    origin          varchar not null,   -- created | adopted
+    reason          varchar not null,
+    terms           varchar not null,
+    metadata        varchar not null,   -- the keys of ours as last written, JSON
+    mapping_hash    varchar not null,
+    first_order_id  varchar not null,
+    recorded_at     timestamptz not null,
+    run_id          varchar not null,
+    primary key (quote_coupon_id, terms_hash)
+);
+
+-- The latest decision on each snapshot's coupon.
+create table coupon_decisions (
+    snapshot_id varchar primary key,
+    decision    varchar not null,       -- create | reuse | adopt | blocked
+    coupon_id   varchar,
+    code        varchar,
+    reason      varchar not null,
+    differences varchar not null,       -- JSON list of texts: what a rejected near match had
+    redemptions_left integer,          -- discounts that Stripe would still make from it; null: no limit
+    decided_at  timestamptz not null,
+    run_id      varchar not null
+);
+
+-- The latest decision on each snapshot's discount. A grant stays: `attached_at` is never unset.
+create table coupon_attachments (
+    snapshot_id varchar primary key,
+    outcome     varchar not null,
+    code        varchar,
+    details     varchar not null,       -- JSON: what the code's sentence names
+    reason      varchar not null,
+    coupon_id   varchar,
+    target_id   varchar,
+    place       varchar,                -- the subscription or subscription item that has it
+    discount_id varchar,
+    phases      varchar not null,       -- JSON: starts of the phases that it was put on
+    attached_at timestamptz,
+    decided_at  timestamptz not null,
+    run_id      varchar not null
+);
+
+-- Discounts that later phases need and that do not exist yet: plan the target again when due.
+create table carry_later (
+    target_id   varchar not null,
+    snapshot_id varchar not null,
+    coupon_id   varchar not null,
+    due_from    timestamptz not null,
+    before      timestamptz not null,
+    phases      varchar not null,       -- JSON: starts of the phases
+    primary key (target_id, snapshot_id)
+);
+
+create table problems (
+    problem_id      varchar primary key,
+    stage           varchar not null,
+    code            varchar not null,
+    effect          varchar not null,
+    message         varchar not null,
+    fix             varchar not null,
+    order_id        varchar,
+    order_item_id   varchar,
+    quote_coupon_id varchar,
+    activation_day  date not null,
+    first_seen_at   timestamptz not null,
+    last_seen_at    timestamptz not null,
+    resolved_at     timestamptz
+);
+
+-- Orders whose target has been planned since they came to it: an amendment adds a phase into which
+-- earlier orders' discounts have to go on, even if it has no coupon of its own.
+create table planned_orders (
+    order_id  varchar primary key,
+    target_id varchar not null
+);
+
+-- Sync records as they were last written to Salesforce.
+create table sync_records (
+    compound_id varchar primary key,
+    order_id    varchar not null,
+    status      varchar not null,       -- Error | Resolved
+    message     varchar not null,
+    written_at  timestamptz not null
+);
+
+-- Every write, before and after -------------------------------------------------------------
+
+create table write_intents (
+    intent_id       varchar primary key,
+    system          varchar not null,   -- stripe | salesforce
+    operation       varchar not null,
+    target_id       varchar not null,
+    epoch           integer not null,   -- part of the idempotency key
+    body            varchar not null,   -- JSON, as sent
+    run_id          varchar not null,
+    written_at      timestamptz not null
+);
+
+create table write_outcomes (
+    intent_id  varchar primary key,
+    outcome    varchar not null,        -- done | refused | settled
+    request_id varchar,
+    detail     varchar not null,
+    written_at timestamptz not null
+);
+
+-- The latest write of each record in Salesforce.
+create view salesforce_records as
+select i.operation, i.target_id as record_key, i.body, o.outcome, o.detail, i.written_at, i.run_id
+from write_intents i
+left join write_outcomes o on o.intent_id = i.intent_id
+where i.system = 'salesforce'
+qualify row_number() over (partition by i.operation, i.target_id order by i.written_at desc) = 1;
