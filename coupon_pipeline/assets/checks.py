@@ -17,7 +17,7 @@ from coupon_pipeline.assets.partitions import days_of_run
 from coupon_pipeline.assets.run import now
 from coupon_pipeline.assets.stripe_coupons import stripe_coupons
 from coupon_pipeline.assets.write_permissions import missing_permissions
-from coupon_pipeline.domain.proof import PROOF_KEY, Proof
+from coupon_pipeline.domain.proof import Proof
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.domain.targets import ScheduleState, TargetGone, TargetState
 from coupon_pipeline.ledger import Ledger, Transaction, inspection, source
@@ -205,7 +205,7 @@ def _proofs(state: TargetState) -> list[Proof]:
     if isinstance(state, ScheduleState):
         held += [metadata for _, metadata in state.former]
         held += [state.subscription.metadata] if state.subscription is not None else []
-    parsed = [Proof.parse(metadata.get(PROOF_KEY)) for metadata in held]
+    parsed = [Proof.read(metadata) for metadata in held]
     return [proof for proof in parsed if isinstance(proof, Proof)]
 
 

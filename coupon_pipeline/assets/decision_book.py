@@ -326,7 +326,7 @@ class DecisionBook:
                 continue
             row = replace(
                 old,
-                discount_id=carried.discount_id,
+                discount_id=carried.discount_id or old.discount_id,
                 phases=tuple(sorted({*old.phases, *carried.phases})),
             )
             self.rows[carried.snapshot_id] = row

@@ -38,10 +38,11 @@ class AttachmentOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A discount granted earlier that goes on, as the same discount, in later phases."""
+    """A discount granted earlier that goes on in later phases, as the same one where it exists."""
 
     snapshot_id: str
-    discount_id: str
+    discount_id: str | None
+    """None while it does not exist and the later phases name its coupon."""
     phases: tuple[int, ...]
 
 

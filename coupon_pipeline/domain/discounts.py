@@ -118,15 +118,12 @@ class _SubscriptionDraft:
         if place is None:
             return self._no_item(w)
         own = self._lists[place]
-        refusal = refused_by_currency(w, state.target_id, state.currency)
+        refusal = refused_by_currency(w, state.target_id, state.currency) or self._proof.refusal(
+            w, state.target_id
+        )
         if not refusal and own.find(w.coupon_id):
             return self._there_already(w, place)
-        return (
-            refusal
-            or self._proof.refusal(w, state.target_id)
-            or refused_by_room(w, state.target_id, [own])
-            or self._attach(w, place)
-        )
+        return refusal or refused_by_room(w, state.target_id, [own]) or self._attach(w, place)
 
     def _attach(self, w: WantedAttachment, place: int) -> AttachmentOutcome:
         self._lists[place].add(DiscountEntry.granted(w.coupon_id))

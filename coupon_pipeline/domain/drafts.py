@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from coupon_pipeline.domain.attachments import AttachmentOutcome, OutcomeName, TargetPlan
-from coupon_pipeline.domain.proof import PROOF_KEY, Proof, ProofUnreadable
+from coupon_pipeline.domain.proof import Proof, ProofUnreadable
 from coupon_pipeline.domain.targets import (
     MAX_DISCOUNTS,
     MAX_METADATA_KEYS,
@@ -40,13 +40,12 @@ class Known:
         now: datetime,
     ) -> "Known":
         """With the proofs of all the objects that a target consists of read together."""
-        proof: Proof | ProofUnreadable = Proof()
+        proof = Proof()
         for each in metadata:
-            read = Proof.parse(each.get(PROOF_KEY))
+            read = Proof.read(each)
             if isinstance(read, ProofUnreadable):
                 return cls(granted, read, frozenset(target_ids), now)
-            if isinstance(proof, Proof) and isinstance(together := proof.union(read), Proof):
-                proof = together
+            proof = proof.together_with(read)
         return cls(granted, proof, frozenset(target_ids), now)
 
     def has(self, snapshot_id: str) -> bool:
@@ -62,7 +61,13 @@ class Known:
     def record(self, w: WantedAttachment, target_id: str) -> GrantedAttachment:
         """The ledger's record or, when only the proof remembers, as much as is known."""
         return self.granted.get(w.snapshot_id) or GrantedAttachment(
-            w.snapshot_id, target_id, w.scope, w.coupon_id, w.duration, w.months
+            w.snapshot_id,
+            target_id,
+            w.scope,
+            w.coupon_id,
+            w.duration,
+            w.months,
+            limited=w.limited,
         )
 
     def records(
@@ -88,6 +93,11 @@ class ListDraft:
         self._keep_customer = keep_customer
         self.changed = False
 
+    def place_of(self, coupon_id: str) -> int:
+        """The position of the entry from this coupon; after all others if there is none."""
+        places = (at for at, e in enumerate(self._entries) if e.coupon_id == coupon_id)
+        return next(places, len(self._entries))
+
     def find(self, coupon_id: str) -> DiscountEntry | None:
         """The entry that comes from this coupon, if any; Stripe takes each coupon once."""
         return next((e for e in self._entries if e.coupon_id == coupon_id), None)
@@ -102,13 +112,14 @@ class ListDraft:
         customer = self._keep_customer and self._customer is not None
         return len(self._entries) + customer + 1
 
-    def add(self, entry: DiscountEntry) -> None:
-        """Put it at the end.
+    def add(self, entry: DiscountEntry, before: Container[str | None] = ()) -> None:
+        """Put it at the end, or before the first entry from one of the coupons `before`.
 
         A customer's own discount from the same coupon is left to take effect again later: both
         cannot be in one list, and Stripe applies it once the subscription has no other.
         """
-        self._entries.append(entry)
+        places = (at for at, e in enumerate(self._entries) if e.coupon_id in before)
+        self._entries.insert(next(places, len(self._entries)), entry)
         self.changed = True
         same = self._customer and self._customer.coupon_id == entry.coupon_id
         if same or not self._keep_customer:
@@ -139,11 +150,20 @@ class ListDraft:
 
 
 class ProofDraft:
-    """The proof in the making, for the metadata of the object that is written."""
+    """The proof in the making, for the metadata of the object that is written.
 
-    def __init__(self, known: Known, metadata: Mapping[str, str]) -> None:
+    `copies` is the metadata of other objects that hold it too, such as the phases of a schedule.
+    """
+
+    def __init__(
+        self,
+        known: Known,
+        metadata: Mapping[str, str],
+        copies: Iterable[Mapping[str, str]] = (),
+    ) -> None:
         self._known = known
         self._metadata = metadata
+        self._holders = [metadata, *copies]
         self._proof = known.proof
         self._added = False
 
@@ -153,57 +173,61 @@ class ProofDraft:
             return refused(
                 w, "target.proof_unreadable", target_id=target_id, reason=self._proof.reason
             )
-        if not _has_room(self._metadata):
-            limit = str(MAX_METADATA_KEYS)
-            return refused(w, "target.metadata_full", target_id=target_id, limit=limit)
         extended = self._proof.extended([w.snapshot_id])
         if not isinstance(extended, Proof):
             count = str(extended.count - 1)
             return refused(w, "target.proof_full", target_id=target_id, count=count)
+        if not all(_has_room(each, extended.metadata()) for each in self._holders):
+            limit = str(MAX_METADATA_KEYS)
+            return refused(w, "target.metadata_full", target_id=target_id, limit=limit)
         return None
 
     def add(self, snapshot_id: str) -> None:
-        """Prove one more, if there is room."""
-        if isinstance(self._proof, Proof):
-            extended = self._proof.extended([snapshot_id])
-            if isinstance(extended, Proof):
-                self._proof = extended
-                self._added = True
+        """Prove one more, for which `refusal` has found no reason against."""
+        assert isinstance(self._proof, Proof), "an unreadable proof refuses"
+        extended = self._proof.extended([snapshot_id])
+        assert isinstance(extended, Proof), "a full proof refuses"
+        self._proof = extended
+        self._added = True
 
     @property
     def added(self) -> bool:
-        """Whether there is something new to prove, and a place for it."""
-        return self._added and _has_room(self._metadata)
+        """Whether there is something new to prove."""
+        return self._added
 
     def metadata(self) -> dict[str, str]:
-        """Our one key, if its value changes; the keys of others are never sent.
+        """Our keys, those whose value changes; the keys of others are never sent.
 
         A proof that somebody deleted is completed from the ledger on this occasion.
         """
-        value = self._value()
-        changed = value is not None and value != self._metadata.get(PROOF_KEY, "")
-        return {PROOF_KEY: value} if value and changed and _has_room(self._metadata) else {}
+        return missing_from(self._metadata, self._whole())
 
     def of_phase(self, metadata: Mapping[str, str]) -> dict[str, str]:
-        """The metadata of a phase with our key in it.
+        """The metadata of a phase with our keys in it.
 
         The subscription takes it over when the phase begins
         (https://docs.stripe.com/api/subscription_schedules/update), and so still proves what was
         granted when the schedule has let go of it.
         """
-        value = self._value()
-        ours = {PROOF_KEY: value} if value and _has_room(metadata) else {}
-        return {**metadata, **ours}
+        return {**metadata, **missing_from(metadata, self._whole())}
 
-    def _value(self) -> str | None:
+    def _whole(self) -> Proof | ProofUnreadable:
         if isinstance(self._proof, ProofUnreadable):
-            return None
+            return self._proof
         whole = self._proof.extended(g.snapshot_id for g in self._known.here())
-        return (whole if isinstance(whole, Proof) else self._proof).encode()
+        return whole if isinstance(whole, Proof) else self._proof
 
 
-def _has_room(metadata: Mapping[str, str]) -> bool:
-    return PROOF_KEY in metadata or len(metadata) < MAX_METADATA_KEYS
+def missing_from(metadata: Mapping[str, str], proof: Proof | ProofUnreadable) -> dict[str, str]:
+    """What to write into the metadata of an object so that it proves as much, if there is room."""
+    values = proof.metadata() if isinstance(proof, Proof) else {}
+    if not _has_room(metadata, values):
+        return {}
+    return {key: value for key, value in values.items() if metadata.get(key) != value}
+
+
+def _has_room(metadata: Mapping[str, str], values: Mapping[str, str]) -> bool:
+    return len({*metadata, *values}) <= MAX_METADATA_KEYS
 
 
 _REFUSALS: Mapping[str, tuple[OutcomeName, str]] = {

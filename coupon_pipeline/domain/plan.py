@@ -62,6 +62,7 @@ def wanted_attachment(snapshot: Snapshot, terms: Terms, coupon_id: str) -> Wante
         ),
         stack_key=(created.isoformat(), snapshot.association_id or snapshot.snapshot_id),
         activated_at=snapshot.activated_at,
+        limited=terms.max_redemptions is not None,
     )
 
 

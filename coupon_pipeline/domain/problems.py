@@ -507,14 +507,16 @@ _ATTACHMENTS = (
         "target.proof_full",
         Effect.BLOCKED,
         "The proof on {target_id} holds {count} attachments and has no room for another.",
-        "Grant the discount in Stripe by hand, or start a new subscription for the customer.",
+        "The limit is about 900 attachments a subscription over its life. Grant the discount in "
+        "Stripe by hand, or start a new subscription for the customer.",
     ),
     ProblemKind(
         "target.metadata_full",
         Effect.BLOCKED,
-        "{target_id} has {limit} metadata keys, Stripe's limit, and the proof of the attachment "
-        "needs one.",
-        "Remove a metadata key that is not needed from {target_id} in Stripe, then {again}.",
+        "{target_id} or a phase of it has {limit} metadata keys, Stripe's limit, and the proof of "
+        "the attachment needs another.",
+        "Remove a metadata key that is not needed from {target_id} or the phase in Stripe, then "
+        "{again}.",
     ),
     ProblemKind(
         "target.changed_meanwhile",

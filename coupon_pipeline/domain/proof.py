@@ -1,61 +1,51 @@
-"""The compact proof of attachments: one metadata value that remembers hundreds of them.
+"""The compact proof of attachments: a few metadata values that remember hundreds of them.
 
 A proof is a set of fingerprints of attachment ids, written to Stripe in the same request that
 makes the attachments. It answers "was this one made?" for ever: never wrongly no, and wrongly yes
-at most once in a million questions (once in 65,536 when it holds more than about 130).
+at most once in a million questions.
 
 A fingerprint is the leading bits of a hash. Sorted, their differences are Rice coded. A growing
 set drops trailing bits of all fingerprints, so what is already there can be rewritten shorter
 without knowing the ids: the text depends on the set alone, not on the order or number of the
-writes that built it. Stripe allows 500 characters (https://docs.stripe.com/api/metadata). While
-they fit, proofs are base64url; beyond that, each character is an ideograph worth 14 bits.
+writes that built it. Stripe allows 500 characters a value (https://docs.stripe.com/api/metadata)
+and does not say whether it counts characters or bytes, so values are base64url, where both are the
+same. One value holds about 120 attachments; a longer history takes further keys, each with its
+share of the fingerprints and readable by itself.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 PROOF_KEY = "coupon_pipeline"
-"""The one metadata key that is ours on a subscription or schedule."""
+"""The metadata key that is ours on a subscription, a schedule and its phases."""
 
 MAX_CHARACTERS = 500
 
+PROOF_KEYS = (PROOF_KEY, *(f"{PROOF_KEY}_{number}" for number in range(2, 9)))
+"""Those after the first are used by a history of more than about 120 attachments only."""
+
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_DENSE_START = 0x4E00
-_HEADER = 9  # form, width of a fingerprint, Rice parameter, count (2), checksum (4)
+_MARK = "p"
+_HEADER = 9  # mark, width of a fingerprint, Rice parameter, count (2), checksum (4)
+_BITS_A_CHARACTER = 6
+_CAPACITY = (MAX_CHARACTERS - _HEADER) * _BITS_A_CHARACTER
 _HASH_BITS = 64
 _WIDEST = 40
-_PLAIN_NARROWEST = 28  # 256 entries, more than plain text can hold, give a rate of 2^-20
-_DENSE_RATE_BITS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    mark: str
-    bits_per_character: int
-    widest: int
-    narrowest: int
-
-    @property
-    def capacity(self) -> int:
-        return (MAX_CHARACTERS - _HEADER) * self.bits_per_character
-
-
-_PLAIN = _Form("p", 6, _WIDEST, _PLAIN_NARROWEST)
-_DENSE = _Form("d", 14, _PLAIN_NARROWEST, _DENSE_RATE_BITS)
+_NARROWEST = 30  # 1,000 entries, more than all keys can hold, give a rate of 2^-20
 
 
 @dataclass(frozen=True, slots=True)
 class ProofUnreadable:
-    """The value under our key is not a proof; it must not be overwritten."""
+    """A value under one of our keys is not a proof; it must not be overwritten."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class ProofFull:
-    """The attachments no longer fit into one metadata value."""
+    """The attachments no longer fit into the metadata values that are ours."""
 
     count: int
 
@@ -68,14 +58,22 @@ class Proof:
     fingerprints: tuple[int, ...] = ()
 
     @classmethod
-    def parse(cls, text: str | None) -> "Proof | ProofUnreadable":
-        """Read a metadata value; none at all is an empty proof."""
-        if not text:
-            return cls()
-        try:
-            return _parse(text)
-        except ValueError as unreadable:
-            return ProofUnreadable(str(unreadable))
+    def read(cls, metadata: Mapping[str, str]) -> "Proof | ProofUnreadable":
+        """What the keys of ours prove; none at all is an empty proof."""
+        proof = cls()
+        for key in PROOF_KEYS:
+            part = _readable(metadata.get(key))
+            if isinstance(part, ProofUnreadable):
+                return part
+            proof = proof.together_with(part)
+        return proof
+
+    def together_with(self, other: "Proof") -> "Proof":
+        """The proof of what either proves, whether or not it still fits."""
+        width = min(self.width, other.width)
+        kept = _narrowed(self.fingerprints, self.width, width)
+        added = _narrowed(other.fingerprints, other.width, width)
+        return Proof(width, tuple(sorted({*kept, *added})))
 
     def has(self, attachment_id: str) -> bool:
         """Whether the attachment was made, as far as this proof tells."""
@@ -88,31 +86,41 @@ class Proof:
         added = (_fingerprint(each, self.width) for each in attachment_ids)
         return _fitted(self.width, {*self.fingerprints, *added})
 
-    def union(self, other: "Proof") -> "Proof | ProofFull":
-        """The proof of what either proves."""
-        width = min(self.width, other.width)
-        return _fitted(
-            width,
-            set(_narrowed(self.fingerprints, self.width, width))
-            | set(_narrowed(other.fingerprints, other.width, width)),
-        )
-
-    def encode(self) -> str:
-        """The metadata value, at most 500 characters, ASCII while possible."""
+    def metadata(self) -> dict[str, str]:
+        """The keys and values that prove it: ASCII, at most 500 characters a value."""
         if not self.fingerprints:
-            return ""
-        parameter, size = _rice_parameter(self.fingerprints, self.width)
-        form = _PLAIN if self.width >= _PLAIN.narrowest and size <= _PLAIN.capacity else _DENSE
-        head = form.mark + _digits(self.width, 1) + _digits(parameter, 1)
-        head += _digits(len(self.fingerprints), 2)
-        body = _to_text(_rice_bits(self.fingerprints, parameter), form)
-        return head + _checksum(head + body) + body
+            return {}
+        parts = _parts(self.fingerprints, self.width)
+        assert parts is not None, "a proof is made so that it fits"
+        return {
+            key: _encoded(part, self.width)
+            for key, part in zip(PROOF_KEYS[: len(parts)], parts, strict=True)
+        }
 
 
-def encode_proof(attachment_ids: Iterable[str]) -> "str | ProofFull":
-    """The metadata value that proves these attachments."""
-    proof = Proof().extended(attachment_ids)
-    return proof.encode() if isinstance(proof, Proof) else proof
+def _readable(text: str | None) -> Proof | ProofUnreadable:
+    if not text:
+        return Proof()
+    try:
+        return _parse(text)
+    except ValueError as unreadable:
+        return ProofUnreadable(str(unreadable))
+
+
+def _encoded(fingerprints: Sequence[int], width: int) -> str:
+    parameter, _ = _rice_parameter(fingerprints, width)
+    head = _MARK + _digits(width, 1) + _digits(parameter, 1) + _digits(len(fingerprints), 2)
+    body = _to_text(_rice_bits(fingerprints, parameter))
+    return head + _checksum(head + body) + body
+
+
+def _parts(fingerprints: Sequence[int], width: int) -> list[Sequence[int]] | None:
+    """The fewest parts that fit a value each, or None where all keys are not enough."""
+    for count in range(1, len(PROOF_KEYS) + 1):
+        parts = [fingerprints[start::count] for start in range(count)]
+        if all(_rice_parameter(part, width)[1] <= _CAPACITY for part in parts):
+            return parts
+    return None
 
 
 def _fingerprint(attachment_id: str, width: int) -> int:
@@ -125,15 +133,18 @@ def _narrowed(fingerprints: Iterable[int], width: int, narrower: int) -> list[in
 
 
 def _fitted(width: int, fingerprints: set[int]) -> Proof | ProofFull:
-    """At the greatest width that fits; a smaller set never needs a smaller width."""
-    for form in (_PLAIN, _DENSE):
-        for narrower in range(min(width, form.widest), form.narrowest - 1, -1):
-            kept = _narrowed(fingerprints, width, narrower)
-            if form is _DENSE and len(kept) > 2 ** (narrower - _DENSE_RATE_BITS):
-                break
-            if _rice_parameter(kept, narrower)[1] <= form.capacity:
-                return Proof(narrower, tuple(kept))
-    return ProofFull(len(fingerprints))
+    """At the greatest width with which one value is enough, else at the least one.
+
+    A smaller set never needs a smaller width, so that growing leaves no trace.
+    """
+    for narrower in range(width, _NARROWEST - 1, -1):
+        kept = _narrowed(fingerprints, width, narrower)
+        if _rice_parameter(kept, narrower)[1] <= _CAPACITY:
+            return Proof(narrower, tuple(kept))
+    kept = _narrowed(fingerprints, width, _NARROWEST)
+    if _parts(kept, _NARROWEST) is None:
+        return ProofFull(len(fingerprints))
+    return Proof(_NARROWEST, tuple(kept))
 
 
 def _differences(fingerprints: Sequence[int]) -> Iterator[int]:
@@ -165,23 +176,15 @@ def _rice_bits(fingerprints: Sequence[int], parameter: int) -> str:
     )
 
 
-def _to_text(bits: str, form: _Form) -> str:
-    step = form.bits_per_character
-    values = (int(bits[at : at + step].ljust(step, "0"), 2) for at in range(0, len(bits), step))
-    if form is _DENSE:
-        return "".join(chr(_DENSE_START + value) for value in values)
-    return "".join(_ALPHABET[value] for value in values)
+def _to_text(bits: str) -> str:
+    step = _BITS_A_CHARACTER
+    return "".join(
+        _ALPHABET[int(bits[at : at + step].ljust(step, "0"), 2)] for at in range(0, len(bits), step)
+    )
 
 
-def _to_bits(body: str, form: _Form) -> str:
-    step = form.bits_per_character
-    if form is _DENSE:
-        values = [ord(character) - _DENSE_START for character in body]
-    else:
-        values = [_ALPHABET.index(character) for character in body]
-    if not all(0 <= value < 1 << step for value in values):
-        raise ValueError("a character is outside the alphabet")
-    return "".join(format(value, f"0{step}b") for value in values)
+def _to_bits(body: str) -> str:
+    return "".join(format(_ALPHABET.index(each), f"0{_BITS_A_CHARACTER}b") for each in body)
 
 
 def _digits(value: int, count: int) -> str:
@@ -201,15 +204,14 @@ def _checksum(text: str) -> str:
 
 def _parse(text: str) -> Proof:
     head, checksum, body = text[:5], text[5:_HEADER], text[_HEADER:]
-    form = {_PLAIN.mark: _PLAIN, _DENSE.mark: _DENSE}.get(text[0])
-    if form is None or len(text) <= _HEADER:
+    if text[0] != _MARK or len(text) <= _HEADER:
         raise ValueError("it does not begin like a proof")
     if checksum != _checksum(head + body):
         raise ValueError("its checksum does not fit")
     width, parameter, count = _number(head[1]), _number(head[2]), _number(head[3:5])
-    if not form.narrowest <= width <= form.widest or not 0 < parameter <= width or not count:
+    if not _NARROWEST <= width <= _WIDEST or not 0 < parameter <= width or not count:
         raise ValueError("its header is out of range")
-    fingerprints = tuple(_rice_decoded(_to_bits(body, form), parameter, count))
+    fingerprints = tuple(_rice_decoded(_to_bits(body), parameter, count))
     if fingerprints[-1] >> width or len(set(fingerprints)) != count:
         raise ValueError("its fingerprints are out of range")
     return Proof(width, fingerprints)

@@ -5,37 +5,32 @@ phase with the discounts that are live on the subscription, by their ids, and th
 they are, with what is new (https://docs.stripe.com/billing/subscriptions/subscription-schedules).
 
 A coupon is named in one phase only, or a `once` would be granted and a `repeating` window begun
-anew by each phase. The discount that it becomes goes on in later phases by its id, which is sent
-once it exists. `forever` has no window, so its coupon is named in all phases at once: a later run
-that never comes cannot lose it.
+anew by each phase; only one for good is named in all of them. What earlier orders were granted
+goes on as `carry_over` says.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from coupon_pipeline.domain.attachments import (
     AttachmentOutcome,
-    Carried,
-    CarryLater,
     PhaseUpdate,
     ScheduleUpdate,
     TargetPlan,
 )
+from coupon_pipeline.domain.carry_over import CarryOver, is_named_throughout
 from coupon_pipeline.domain.discounts import plan_subscription
 from coupon_pipeline.domain.drafts import (
     Known,
     ListDraft,
     ProofDraft,
-    from_unix,
     granted_before,
-    months_after,
     plan_gone,
     refused,
     refused_by_currency,
     refused_by_room,
     refused_by_status,
-    seen,
-    unix,
 )
 from coupon_pipeline.domain.phase_runs import WHOLE_PHASE, Key, PhaseRuns, Run
 from coupon_pipeline.domain.phases import phase_params, unwritable
@@ -44,7 +39,6 @@ from coupon_pipeline.domain.targets import (
     MAX_DISCOUNTS,
     DiscountEntry,
     GrantedAttachment,
-    LiveDiscount,
     PhaseState,
     ScheduleState,
     SubscriptionState,
@@ -139,132 +133,22 @@ class _ScheduleDraft:
         self._runs = runs
         self._phases = runs.phases
         self._fault = _fault(state, runs)
-        self._proof = ProofDraft(known, state.metadata)
+        self._proof = ProofDraft(known, state.metadata, _copies(state, runs))
         self._lists = _lists(state, runs)
-        self._ours: dict[tuple[Key, str], str] = {}
-        self._carried: list[Carried] = []
-        self._carry_later: list[CarryLater] = []
-        self._crowded: set[str] = set()
-        self._taken_away: set[str] = set()
+        self._over = CarryOver(state, known, runs, self._lists)
 
     def plan(self, wanted: Sequence[WantedAttachment], policy: TargetPolicy) -> TargetPlan:
         """First what was granted goes on, then what is new is added."""
-        records = self._known.records(wanted, self._state.target_id)
         if not self._fault:
-            self._drop_gone(records)
-            for g in records:
-                self._carry(g)
+            self._over.send_on(self._known.records(wanted, self._state.target_id))
         outcomes = tuple(self._decide(w) for w in in_stacking_order(wanted, policy))
         return TargetPlan(
             self._state.target_id,
             self._request(),
             outcomes,
-            tuple(self._carried),
-            tuple(self._carry_later),
+            tuple(self._over.carried),
+            tuple(self._over.later),
         )
-
-    # What was granted earlier
-
-    def _drop_gone(self, records: Sequence[GrantedAttachment]) -> None:
-        """A future phase must not name a discount that is used up, ended or taken away.
-
-        One of ours is a reason to write, lest the phase grants it again; others are left out when
-        there is another reason.
-        """
-        subscription = self._state.subscription
-        if subscription is None:
-            return
-        there = {each.discount_id for each in subscription.live_discounts()}
-        gone = {g.discount_id for g in records if g.discount_id} - there
-        if self._state.customer_discount:
-            there.add(self._state.customer_discount.discount_id)
-        for own in self._lists.values():
-            for discount_id in gone:
-                own.drop(discount_id)
-            own.keep_existing(there)
-
-    def _carry(self, g: GrantedAttachment) -> None:
-        run = self._runs.of(g.scope)
-        if isinstance(run, str):
-            return
-        live = self._live(g, run)
-        for key in run:
-            if self._awaits(g, key, run) or (live and self._runs.is_current(key)):
-                self._ours[key, g.coupon_id] = g.snapshot_id
-        if live:
-            self._carry_live(g, live, run)
-            return
-        first = next((at for at, key in enumerate(run) if self._awaits(g, key, run)), None)
-        if first is not None:
-            self._remember(g.snapshot_id, g, run[first:])
-
-    def _awaits(self, g: GrantedAttachment, key: Key, run: Run) -> bool:
-        """Whether a future phase names the coupon for this attachment, not for another order.
-
-        The ledger knows where it was put. When the ledger was lost, it is the order's own phase.
-        """
-        if self._runs.is_current(key) or not self._lists[key].find(g.coupon_id):
-            return False
-        start = self._phases[key[0]].start_date
-        own = start in g.carried_to if g.carried_to else key == run[0]
-        return own or g.duration == "forever"
-
-    def _live(self, g: GrantedAttachment, run: Run) -> LiveDiscount | None:
-        return seen(g, self._runs.live(run[0])) if self._runs.is_current(run[0]) else None
-
-    def _carry_live(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> None:
-        """Send the same discount on to the later phases that it reaches into."""
-        sent = []
-        for key in self._reached(g, live, run):
-            own, start = self._lists[key], self._phases[key[0]].start_date
-            there = own.find(g.coupon_id)
-            if there:
-                if g.duration == "forever" and there.kind == "coupon":
-                    own.replace(there, DiscountEntry.kept(live))
-            elif own.holds(live.discount_id):
-                continue
-            elif start in g.carried_to:
-                self._taken_away.add(g.snapshot_id)
-            elif own.size_after_one_more > MAX_DISCOUNTS:
-                self._crowded.add(g.snapshot_id)
-            else:
-                own.add(DiscountEntry.kept(live))
-                self._ours[key, g.coupon_id] = g.snapshot_id
-                sent.append(start)
-        if sent:
-            self._carried.append(Carried(g.snapshot_id, live.discount_id, tuple(sent)))
-
-    def _reached(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> Run:
-        if g.duration == "once":
-            return self._runs.before_next_invoice(run)
-        if g.duration == "repeating" and live.end is not None:
-            return self._runs.beginning_before(live.end, run[1:])
-        return run[1:]
-
-    def _remember(
-        self, snapshot_id: str, g: GrantedAttachment | WantedAttachment, run: Run
-    ) -> None:
-        """What later phases need of a discount that begins with the first phase of the run."""
-        first = self._phases[run[0][0]]
-        begins = self._known.now if self._runs.is_current(run[0]) else from_unix(first.start_date)
-        later = run[1:]
-        if g.duration == "repeating" and g.months is not None:
-            later = self._runs.beginning_before(unix(months_after(begins, g.months)), later)
-        elif g.duration == "once" and self._runs.is_current(run[0]):
-            later = self._runs.before_next_invoice(run)
-        elif g.duration == "once":
-            later = later[:1] if first.is_trial else ()
-        starts = tuple(
-            self._phases[key[0]].start_date
-            for key in later
-            if not self._lists[key].find(g.coupon_id)
-        )
-        if starts:
-            self._carry_later.append(
-                CarryLater(snapshot_id, g.coupon_id, unix(begins), first.end_date, starts)
-            )
-
-    # What is new
 
     def _decide(self, w: WantedAttachment) -> AttachmentOutcome:
         run = self._runs.of(w.scope)
@@ -283,8 +167,8 @@ class _ScheduleDraft:
             return refused(w, run, target_id=self._state.target_id, order_item_id=item)
         return (
             refused_by_currency(w, self._state.target_id, self._phases[run[0][0]].currency)
-            or self._there_already(w, run)
             or self._proof.refusal(w, self._state.target_id)
+            or self._there_already(w, run)
             or refused_by_room(
                 w, self._state.target_id, [self._lists[k] for k in self._new(w, run)]
             )
@@ -293,17 +177,18 @@ class _ScheduleDraft:
 
     def _granted(self, w: WantedAttachment, run: Run | str) -> AttachmentOutcome:
         record = self._known.record(w, self._state.target_id)
-        if w.snapshot_id in self._crowded:
-            details = {"target_id": self._state.target_id, "limit": str(MAX_DISCOUNTS)}
-            details["count"] = str(MAX_DISCOUNTS + 1)
-            code = "target.too_many_discounts"
-            reason = "it was attached before; a later phase has no room for it"
-            return AttachmentOutcome(
-                w.snapshot_id, "unchanged", reason, code, details, w.coupon_id, record.discount_id
+        if w.snapshot_id in self._over.crowded:
+            before = AttachmentOutcome(
+                w.snapshot_id,
+                "unchanged",
+                "it was attached before",
+                coupon_id=w.coupon_id,
+                discount_id=record.discount_id,
             )
+            return self._crowded(before)
         subscription = self._state.subscription
         ended = subscription and refused_by_status(w, "", subscription.status)
-        live = None if isinstance(run, str) else self._live(record, run)
+        live = None if isinstance(run, str) else self._over.live_of(record, run)
         return granted_before(
             w,
             self._known,
@@ -311,13 +196,13 @@ class _ScheduleDraft:
             live,
             present=isinstance(run, str)
             or bool(ended)
-            or (live is not None and w.snapshot_id not in self._taken_away)
-            or any(self._awaits(record, key, run) for key in run),
+            or (live is not None and w.snapshot_id not in self._over.taken_away)
+            or any(self._over.awaits(record, key, run) for key in run),
         )
 
     def _new(self, w: WantedAttachment, run: Run) -> Run:
         """Where the coupon is named: the first phase, and for good ones the later ones too."""
-        if w.duration != "forever":
+        if not is_named_throughout(w):
             return run[:1]
         return run[:1] + tuple(k for k in run[1:] if not self._lists[k].find(w.coupon_id))
 
@@ -325,10 +210,10 @@ class _ScheduleDraft:
         keys = self._new(w, run)
         for key in keys:
             self._lists[key].add(DiscountEntry.granted(w.coupon_id))
-            self._ours[key, w.coupon_id] = w.snapshot_id
+            self._over.owners[key, w.coupon_id] = w.snapshot_id
         self._proof.add(w.snapshot_id)
-        if w.duration != "forever":
-            self._remember(w.snapshot_id, w, run)
+        if not is_named_throughout(w):
+            self._over.remember(w, run)
         return AttachmentOutcome(
             w.snapshot_id,
             "attached",
@@ -343,18 +228,18 @@ class _ScheduleDraft:
         if not self._lists[run[0]].find(w.coupon_id):
             return None
         target_id = self._state.target_id
-        owner = self._ours.get((run[0], w.coupon_id))
+        owner = self._over.owners.get((run[0], w.coupon_id))
         if owner is not None and w.duration != "forever":
             return refused(w, "target.coupon_in_use", target_id=target_id, coupon_id=w.coupon_id)
         record = self._known.record(w, target_id)
-        live = self._live(record, run)
+        live = self._over.live_of(record, run)
         self._proof.add(w.snapshot_id)
-        self._ours[run[0], w.coupon_id] = owner or w.snapshot_id
+        self._over.owners[run[0], w.coupon_id] = owner or w.snapshot_id
         if live:
-            self._carry_live(record, live, run)
+            self._over.carry_live(record, live, run)
         else:
-            self._spread(w, run)
-        return AttachmentOutcome(
+            self._over.spread(record, run)
+        outcome = AttachmentOutcome(
             w.snapshot_id,
             "adopted",
             "the coupon is there already for another order" if owner else "it is there already",
@@ -363,31 +248,31 @@ class _ScheduleDraft:
             place=self._runs.id_of(run[0]),
             phases=(self._phases[run[0][0]].start_date,),
         )
+        return self._crowded(outcome) if w.snapshot_id in self._over.crowded else outcome
 
-    def _spread(self, w: WantedAttachment, run: Run) -> None:
-        """An adopted coupon of a future phase reaches as far as one of ours would."""
-        if w.duration != "forever":
-            self._remember(w.snapshot_id, w, run)
-            return
-        for key in self._new(w, run)[1:]:
-            if self._lists[key].size_after_one_more <= MAX_DISCOUNTS:
-                self._lists[key].add(DiscountEntry.granted(w.coupon_id))
+    def _crowded(self, outcome: AttachmentOutcome) -> AttachmentOutcome:
+        """A discount that is there, with the code that says that a later phase cannot have it."""
+        details = {
+            "target_id": self._state.target_id,
+            "count": str(MAX_DISCOUNTS + 1),
+            "limit": str(MAX_DISCOUNTS),
+        }
+        reason = f"{outcome.reason}; a later phase has no room for it"
+        return replace(outcome, code="target.too_many_discounts", details=details, reason=reason)
 
     def _request(self) -> ScheduleUpdate | None:
         changed = any(own.changed for own in self._lists.values())
         if not changed and not self._proof.added:
             return None
         phases = tuple(self._sent(at, phase) for at, phase in enumerate(self._phases))
-        return ScheduleUpdate(
-            self._state.schedule_id, phases if changed else (), self._proof.metadata()
-        )
+        return ScheduleUpdate(self._state.schedule_id, phases, self._proof.metadata())
 
     def _sent(self, at: int, phase: PhaseState) -> PhaseUpdate:
         own = self._lists[at, WHOLE_PHASE].entries
         of_items = [self._lists[at, place].entries for place in range(len(phase.items))]
         body = phase_params(phase, own, of_items)
         if metadata := self._proof.of_phase(phase.metadata):
-            body["metadata"] = dict(metadata)
+            body["metadata"] = metadata
         return PhaseUpdate(
             phase.start_date,
             phase.end_date,
@@ -395,6 +280,13 @@ class _ScheduleDraft:
             tuple((i.price_id, each) for i, each in zip(phase.items, of_items, strict=True)),
             body,
         )
+
+
+def _copies(state: ScheduleState, runs: PhaseRuns) -> list[Mapping[str, str]]:
+    """The metadata of what holds the proof besides: the phases, and the subscription with them."""
+    phases = [phase.metadata for phase in runs.phases]
+    running = state.subscription.metadata if state.subscription else {}
+    return [*phases, *({**running, **each} for each in phases)]
 
 
 def _fault(state: ScheduleState, runs: PhaseRuns) -> tuple[str, dict[str, str]] | None:

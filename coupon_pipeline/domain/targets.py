@@ -212,6 +212,8 @@ class WantedAttachment:
     stack_key: tuple[str, str]
     """When the association was made (ISO 8601, UTC) and its id, or the snapshot's id."""
     activated_at: datetime
+    limited: bool = False
+    """Its coupon has `max_redemptions`: naming it in a second phase could be refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,8 @@ class GrantedAttachment:
     granted_at: datetime | None = None
     carried_to: frozenset[int] = frozenset()
     """Starts of the phases that it was put on or sent on to; absent there means taken away."""
+    limited: bool = False
+    """As of `WantedAttachment`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -467,4 +467,5 @@ def _granted(row: tuple[Cell, ...]) -> GrantedAttachment:
         discount_id=cast("str | None", row[3]),
         granted_at=utc(cast("datetime", row[5])),
         carried_to=frozenset(json.loads(cast("str", row[4]))),
+        limited=terms.max_redemptions is not None,
     )

@@ -7,6 +7,7 @@ from typing import Literal
 
 from coupon_pipeline.domain.attachments import AttachmentOutcome, TargetPlan
 from coupon_pipeline.domain.problems import CATALOGUE, Effect, Problem
+from coupon_pipeline.domain.proof import PROOF_KEY, Proof
 from coupon_pipeline.domain.records import Order, OrderItem, Scope
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
@@ -33,6 +34,13 @@ def at(day: str) -> int:
     return int(datetime.fromisoformat(day).replace(tzinfo=UTC).timestamp())
 
 
+def encode_proof(snapshot_ids: Iterable[str]) -> str:
+    """The metadata value that proves a few attachments."""
+    proof = Proof().extended(snapshot_ids)
+    assert isinstance(proof, Proof)
+    return proof.metadata()[PROOF_KEY]
+
+
 def wants(
     snapshot_id: str,
     *,
@@ -43,6 +51,7 @@ def wants(
     months: int | None = None,
     currencies: Iterable[str] = (),
     made: str = "2026-01-01T00:00:00Z",
+    limited: bool = False,
 ) -> WantedAttachment:
     """A snapshot whose coupon belongs on the target; an amount if currencies are given."""
     return WantedAttachment(
@@ -56,6 +65,7 @@ def wants(
         currencies=frozenset(currencies),
         stack_key=(made, snapshot_id),
         activated_at=NOW,
+        limited=limited,
     )
 
 
@@ -78,6 +88,7 @@ def grant_of(
         discount,
         granted_at,
         frozenset(carried_to),
+        limited=w.limited,
     )
     return {w.snapshot_id: grant}
 
@@ -223,7 +234,7 @@ def outcome_of(plan: TargetPlan, snapshot_id: str) -> AttachmentOutcome:
         problem = Problem(outcome.code, outcome.details, order_id=ORDER)
         assert "(unknown" not in problem.message + problem.fix.replace("(unknown order", "")
         usual = CATALOGUE[outcome.code].effect
-        assert outcome.outcome == "unchanged" or usual == Effect(outcome.outcome)
+        assert outcome.outcome in {"unchanged", "adopted"} or usual == Effect(outcome.outcome)
     return outcome
 
 

@@ -11,7 +11,7 @@ from coupon_pipeline.domain.attachments import (
     made_discounts,
 )
 from coupon_pipeline.domain.discounts import plan_subscription
-from coupon_pipeline.domain.proof import PROOF_KEY, Proof, encode_proof
+from coupon_pipeline.domain.proof import PROOF_KEY, Proof
 from coupon_pipeline.domain.records import OrderItem
 from coupon_pipeline.domain.schedules import plan_target
 from coupon_pipeline.domain.targets import (
@@ -28,6 +28,7 @@ from tests.domain.target_builders import (
     a_subscription,
     an_item,
     an_order_item,
+    encode_proof,
     grant_of,
     live,
     names,
@@ -57,9 +58,7 @@ def request_of(made: TargetPlan) -> SubscriptionUpdate:
 
 def proof(*snapshot_ids: str) -> str:
     """The metadata value that proves these."""
-    text = encode_proof(snapshot_ids)
-    assert isinstance(text, str)
-    return text
+    return encode_proof(snapshot_ids)
 
 
 def test_one_request_carries_every_level_and_the_proof() -> None:
@@ -378,9 +377,7 @@ def test_a_full_proof_blocks_the_attachment() -> None:
     while isinstance(longer := value.extended([f"old {proved}"]), Proof):
         value, proved = longer, proved + 1
 
-    made = plan(
-        a_subscription(metadata={PROOF_KEY: value.encode()}), wants(f"old {proved}"), wants("old 1")
-    )
+    made = plan(a_subscription(metadata=value.metadata()), wants(f"old {proved}"), wants("old 1"))
 
     assert outcome_of(made, f"old {proved}").code == "target.proof_full"
     assert outcome_of(made, "old 1").outcome == "unchanged"

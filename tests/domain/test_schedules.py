@@ -15,7 +15,7 @@ from coupon_pipeline.domain.attachments import (
     TargetPlan,
     made_discounts,
 )
-from coupon_pipeline.domain.proof import PROOF_KEY, encode_proof
+from coupon_pipeline.domain.proof import PROOF_KEY
 from coupon_pipeline.domain.records import OrderItem
 from coupon_pipeline.domain.schedules import plan_schedule
 from coupon_pipeline.domain.targets import (
@@ -38,6 +38,7 @@ from tests.domain.target_builders import (
     an_order,
     an_order_item,
     at,
+    encode_proof,
     grant_of,
     live,
     names,

@@ -1,0 +1,207 @@
+"""What earlier orders were granted, on its way through the later phases of a schedule.
+
+The list of a phase takes the place of what the subscription has when the phase begins
+(https://docs.stripe.com/billing/subscriptions/subscription-schedules), so a discount that is to go
+on is named in it by its own id. Where it does not exist yet, it is remembered: the target is
+planned again once it does.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from coupon_pipeline.domain.attachments import Carried, CarryLater
+from coupon_pipeline.domain.drafts import Known, ListDraft, from_unix, months_after, seen, unix
+from coupon_pipeline.domain.phase_runs import Key, PhaseRuns, Run
+from coupon_pipeline.domain.targets import (
+    MAX_DISCOUNTS,
+    DiscountEntry,
+    GrantedAttachment,
+    LiveDiscount,
+    ScheduleState,
+    WantedAttachment,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """A grant that is in the open phases: as a discount, or as a coupon of a later phase."""
+
+    granted: GrantedAttachment
+    run: Run
+    live: LiveDiscount | None
+    first: int | None
+    """Of the run, the place that names the coupon which has made no discount yet."""
+
+
+class CarryOver:
+    """Sends on what was granted, in the lists of all open phases."""
+
+    def __init__(
+        self,
+        state: ScheduleState,
+        known: Known,
+        runs: PhaseRuns,
+        lists: Mapping[Key, ListDraft],
+    ) -> None:
+        self._state = state
+        self._known = known
+        self._runs = runs
+        self._phases = runs.phases
+        self._lists = lists
+        self._begins: defaultdict[Key, set[str | None]] = defaultdict(set)
+        self.owners: dict[tuple[Key, str], str] = {}
+        """By place and coupon, the snapshot that has the coupon there."""
+        self.carried: list[Carried] = []
+        self.later: list[CarryLater] = []
+        self.crowded: set[str] = set()
+        """Snapshots for which a later phase has no room."""
+        self.taken_away: set[str] = set()
+        """Snapshots that somebody took out of a later phase."""
+
+    def send_on(self, records: Sequence[GrantedAttachment]) -> None:
+        """Everything that was granted earlier, in the order in which it stands now.
+
+        It comes before what begins in the later phase itself, whichever was written first.
+        """
+        self._drop_gone(records)
+        claims = [claim for g in records if (claim := self._claim(g))]
+        for claim in sorted(claims, key=self._standing):
+            if claim.live:
+                self.carry_live(claim.granted, claim.live, claim.run)
+            elif claim.first is not None:
+                self.spread(claim.granted, claim.run[claim.first :])
+
+    def _drop_gone(self, records: Sequence[GrantedAttachment]) -> None:
+        """A future phase must not name a discount that is used up, ended or taken away.
+
+        One of ours is a reason to write, lest the phase grants it again; others are left out when
+        there is another reason.
+        """
+        subscription = self._state.subscription
+        if subscription is None:
+            return
+        there = {each.discount_id for each in subscription.live_discounts()}
+        gone = {g.discount_id for g in records if g.discount_id} - there
+        if self._state.customer_discount:
+            there.add(self._state.customer_discount.discount_id)
+        for own in self._lists.values():
+            for discount_id in gone:
+                own.drop(discount_id)
+            own.keep_existing(there)
+
+    def _claim(self, g: GrantedAttachment) -> _Claim | None:
+        run = self._runs.of(g.scope)
+        if isinstance(run, str):
+            return None
+        live = self.live_of(g, run)
+        for key in run:
+            if self.awaits(g, key, run) or (live and self._runs.is_current(key)):
+                self.owners[key, g.coupon_id] = g.snapshot_id
+        first = next((at for at, key in enumerate(run) if self.awaits(g, key, run)), None)
+        if live is None and first is not None:
+            self._begins[run[first]].add(g.coupon_id)
+        return _Claim(g, run, live, first)
+
+    def _standing(self, claim: _Claim) -> tuple[Key, int, str]:
+        """Where a grant stands now; the ledger's rows come in no order of their own."""
+        key = claim.run[claim.first or 0] if claim.live is None else claim.run[0]
+        g = claim.granted
+        return key, self._lists[key].place_of(g.coupon_id), g.snapshot_id
+
+    def awaits(self, g: GrantedAttachment, key: Key, run: Run) -> bool:
+        """Whether a future phase names the coupon for this attachment, not for another order.
+
+        The ledger knows where it was put. When the ledger was lost, it is the order's own phase.
+        """
+        if self._runs.is_current(key) or not self._lists[key].find(g.coupon_id):
+            return False
+        start = self._phases[key[0]].start_date
+        own = start in g.carried_to if g.carried_to else key == run[0]
+        return own or is_named_throughout(g)
+
+    def live_of(self, g: GrantedAttachment, run: Run) -> LiveDiscount | None:
+        """The discount of a grant, if it is in effect."""
+        return seen(g, self._runs.live(run[0])) if self._runs.is_current(run[0]) else None
+
+    def carry_live(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> None:
+        """Send the same discount on to the later phases that it reaches into."""
+        sent = []
+        for key in self._reached(g, live, run):
+            own, start = self._lists[key], self._phases[key[0]].start_date
+            there = own.find(g.coupon_id)
+            if there:
+                if g.duration == "forever" and there.kind == "coupon":
+                    own.replace(there, DiscountEntry.kept(live))
+            elif own.holds(live.discount_id):
+                continue
+            elif start in g.carried_to:
+                self.taken_away.add(g.snapshot_id)
+            elif self._put(g, DiscountEntry.kept(live), key):
+                sent.append(start)
+        if sent:
+            self.carried.append(Carried(g.snapshot_id, live.discount_id, tuple(sent)))
+
+    def _put(self, g: GrantedAttachment, entry: DiscountEntry, key: Key) -> bool:
+        own = self._lists[key]
+        if own.size_after_one_more > MAX_DISCOUNTS:
+            self.crowded.add(g.snapshot_id)
+            return False
+        own.add(entry, before=self._begins[key])
+        self.owners[key, g.coupon_id] = g.snapshot_id
+        return True
+
+    def spread(self, g: GrantedAttachment, run: Run) -> None:
+        """A coupon that a future phase names reaches as far as one of a phase that is on.
+
+        One for good is named in the later phases at once; of any other the discount is awaited.
+        """
+        if not is_named_throughout(g):
+            self.remember(g, run)
+            return
+        sent = []
+        for key in run[1:]:
+            start = self._phases[key[0]].start_date
+            free = not self._lists[key].find(g.coupon_id) and start not in g.carried_to
+            if free and self._put(g, DiscountEntry.granted(g.coupon_id), key):
+                sent.append(start)
+        if sent:
+            self.carried.append(Carried(g.snapshot_id, None, tuple(sent)))
+
+    def _reached(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> Run:
+        if g.duration == "once":
+            return self._runs.before_next_invoice(run)
+        if g.duration == "repeating" and live.end is not None:
+            return self._runs.beginning_before(live.end, run[1:])
+        return run[1:]
+
+    def remember(self, g: GrantedAttachment | WantedAttachment, run: Run) -> None:
+        """What later phases need of a discount that begins with the first phase of the run."""
+        first = self._phases[run[0][0]]
+        begins = self._known.now if self._runs.is_current(run[0]) else from_unix(first.start_date)
+        later = run[1:]
+        if g.duration == "repeating" and g.months is not None:
+            later = self._runs.beginning_before(unix(months_after(begins, g.months)), later)
+        elif g.duration == "once" and self._runs.is_current(run[0]):
+            later = self._runs.before_next_invoice(run)
+        elif g.duration == "once":
+            later = later[:1] if first.is_trial else ()
+        starts = tuple(
+            self._phases[key[0]].start_date
+            for key in later
+            if not self._lists[key].find(g.coupon_id)
+        )
+        if starts:
+            self.later.append(
+                CarryLater(g.snapshot_id, g.coupon_id, unix(begins), first.end_date, starts)
+            )
+
+
+def is_named_throughout(each: GrantedAttachment | WantedAttachment) -> bool:
+    """Whether a coupon is named in every phase from its first one on.
+
+    One for good has no window that a phase could begin anew, and a later run that never comes
+    cannot lose it. Naming a coupon with `max_redemptions` again could be refused at the phase's
+    start, with nobody there to be told, so its discount is sent on like any other.
+    """
+    return each.duration == "forever" and not each.limited
