@@ -36,7 +36,7 @@ def extract_orders(
     days = {order.order_id: order.activation_day for order in read.orders}
     for order in read.orders:
         report.count(order.activation_day, "orders")
-        report.preview.append((order.order_number, order.activated_at, order.stripe_id))
+        report.show((order.order_number, order.activated_at, order.stripe_id))
     for item in read.items:
         if item.order_id in days:
             report.count(days[item.order_id], "items")

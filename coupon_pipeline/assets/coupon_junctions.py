@@ -53,7 +53,7 @@ def extract_junctions(
     for association in read.associations:
         if association.parent_id in days:
             report.count(days[association.parent_id], "associations")
-        report.preview.append(
+        report.show(
             (
                 association.level,
                 association.parent_id,

@@ -1,5 +1,6 @@
 """Snapshots: each coupon as it stood when its order activated, and the terms that it means."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -16,6 +17,7 @@ from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.domain.derivation import DerivedCoupon, DeriveOptions, derive_all
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.problems import Blocked, Problem
+from coupon_pipeline.domain.rates import ConversionRates
 from coupon_pipeline.domain.records import CouponVersion
 from coupon_pipeline.domain.snapshots import (
     Snapshot,
@@ -28,65 +30,107 @@ from coupon_pipeline.ledger.problems import note_problems
 from coupon_pipeline.salesforce import SalesforceEdge
 from coupon_pipeline.settings import Settings
 
+_COLUMNS = ("order", "quote coupon", "evidence", "terms or code")
+
 
 def freeze_snapshots(
     run: Run, ledger: Ledger, salesforce: SalesforceEdge, settings: Settings, mapping: CouponMapping
 ) -> StageReport:
     """Freeze the snapshots that are new, and derive the terms of all that the mapping changed.
 
+    Some orders at a time, each with its own commit: a snapshot depends on its order only.
+
     Raises:
         SalesforceError: the org cannot be asked who it is.
     """
-    org = salesforce.read_org()
     with ledger.reading() as tx:
         source.select_orders(tx, run.selection)
-        orders = source.read_orders(tx)
-        frozen = {s.snapshot_id: s for s in decisions.read_snapshots(tx)}
-        granted = {key for key, made in decisions.read_attachments(tx).items() if made.granted}
-        look = partial(
-            take_snapshots,
-            org.org_id,
-            orders=orders,
-            items=source.read_items(tx),
-            associations=source.read_associations(tx),
-            order_coupons=source.read_order_coupons(tx),
-            versions=source.read_versions(tx),
-            frozen=frozen,
-            policy=SnapshotPolicy(
-                uncertain=settings.coupon_pipeline_uncertain_terms,
-                apply_late=settings.coupon_pipeline_apply_late,
-            ),
+        days = source.read_order_days(tx)
+    freezing = _Freezing(run, ledger, salesforce, settings, mapping, days)
+    report = StageReport("coupon_snapshots", preview_columns=_COLUMNS)
+    for order_ids in run.portions(list(days)):
+        report.include(freezing.freeze(order_ids))
+    return report
+
+
+class _Freezing:
+    """Freezes the snapshots of some orders after the other."""
+
+    def __init__(
+        self,
+        run: Run,
+        ledger: Ledger,
+        salesforce: SalesforceEdge,
+        settings: Settings,
+        mapping: CouponMapping,
+        days: Mapping[str, date],
+    ) -> None:
+        self._run = run
+        self._ledger = ledger
+        self._salesforce = salesforce
+        self._mapping = mapping
+        self._days = days
+        self._rates: Mapping[date, ConversionRates] | None = None
+        org = salesforce.read_org()
+        self._org_id = org.org_id
+        self._policy = SnapshotPolicy(
+            uncertain=settings.coupon_pipeline_uncertain_terms,
+            apply_late=settings.coupon_pipeline_apply_late,
         )
-        today = {coupon.quote_coupon_id: coupon for coupon in source.read_quote_coupons(tx)}
-    result = look()
-    if result.new and mapping.currency_options == "corporate_rates":
-        days_of_new = {snapshot.activated_at.date() for snapshot in result.new}
-        result = look(rates=salesforce.read_rates(sorted(days_of_new), now().date()))
-    snapshots = [*frozen.values(), *result.new]
-    options = DeriveOptions(
-        default_currency=None
-        if org.is_multi_currency
-        else settings.coupon_pipeline_default_currency or org.default_currency,
-        extra_currencies=frozenset(settings.coupon_pipeline_extra_currencies),
-        uncertain=settings.coupon_pipeline_uncertain_terms,
-    )
-    completed = [_with_new_paths(snapshot, mapping, today) for snapshot in snapshots]
-    derived = derive_all(completed, mapping, options)
-    held_back = {
-        snapshot.snapshot_id: outcome
-        for snapshot in snapshots
-        if isinstance(outcome := derived[snapshot.snapshot_id], Blocked)
-        and snapshot.snapshot_id not in granted
-    }
-    days = {order.order_id: order.activation_day for order in orders}
-    at = now()
-    with ledger.transaction() as tx:
-        source.select_orders(tx, run.selection)
-        decisions.record_snapshots(tx, result.new, at, run.run_id)
-        decisions.record_terms(tx, mapping.mapping_hash, derived)
-        problems = [*result.problems, *_blocked(snapshots, held_back)]
-        note_problems(tx, "coupon_snapshots", problems, days, at)
-    return _report(snapshots, result, derived, held_back, days)
+        self._options = DeriveOptions(
+            default_currency=None
+            if org.is_multi_currency
+            else settings.coupon_pipeline_default_currency or org.default_currency,
+            extra_currencies=frozenset(settings.coupon_pipeline_extra_currencies),
+            uncertain=settings.coupon_pipeline_uncertain_terms,
+        )
+
+    def freeze(self, order_ids: Sequence[str]) -> StageReport:
+        """The snapshots of these orders."""
+        with self._ledger.reading() as tx:
+            source.select_orders_by_id(tx, order_ids)
+            frozen = {s.snapshot_id: s for s in decisions.read_snapshots(tx)}
+            granted = {key for key, made in decisions.read_attachments(tx).items() if made.granted}
+            versions, seen_last = source.read_coupon_states(tx)
+            look = partial(
+                take_snapshots,
+                self._org_id,
+                orders=source.read_orders(tx),
+                items=source.read_items(tx),
+                associations=source.read_associations(tx),
+                order_coupons=source.read_order_coupons(tx),
+                versions=versions,
+                frozen=frozen,
+                policy=self._policy,
+            )
+        result = look()
+        if result.new and self._mapping.currency_options == "corporate_rates":
+            result = look(rates=self._read_rates())
+        snapshots = [*frozen.values(), *result.new]
+        today = {coupon.quote_coupon_id: coupon for coupon in seen_last}
+        completed = [_with_new_paths(snapshot, self._mapping, today) for snapshot in snapshots]
+        derived = derive_all(completed, self._mapping, self._options)
+        held_back = {
+            snapshot.snapshot_id: outcome
+            for snapshot in snapshots
+            if isinstance(outcome := derived[snapshot.snapshot_id], Blocked)
+            and snapshot.snapshot_id not in granted
+        }
+        at = now()
+        with self._ledger.transaction() as tx:
+            source.select_orders_by_id(tx, order_ids)
+            decisions.record_snapshots(tx, result.new, at, self._run.run_id)
+            decisions.record_terms(tx, self._mapping.mapping_hash, derived)
+            problems = [*result.problems, *_blocked(snapshots, held_back)]
+            note_problems(tx, "coupon_snapshots", problems, self._days, at)
+        return _report(snapshots, result, derived, held_back, self._days)
+
+    def _read_rates(self) -> Mapping[date, ConversionRates]:
+        """The org's rates on all activation days of the run, asked for once."""
+        if self._rates is None:
+            days = sorted(set(self._days.values()))
+            self._rates = self._salesforce.read_rates(days, now().date())
+        return self._rates
 
 
 def _with_new_paths(
@@ -123,12 +167,9 @@ def _report(
     result: SnapshotResult,
     derived: dict[str, DerivedCoupon | Blocked],
     held_back: dict[str, Blocked],
-    days: dict[str, date],
+    days: Mapping[str, date],
 ) -> StageReport:
-    report = StageReport(
-        "coupon_snapshots",
-        preview_columns=("order", "quote coupon", "evidence", "terms or code"),
-    )
+    report = StageReport("coupon_snapshots", preview_columns=_COLUMNS)
     new = {snapshot.snapshot_id for snapshot in result.new}
     for snapshot in snapshots:
         outcome = derived[snapshot.snapshot_id]
@@ -138,7 +179,7 @@ def _report(
             report.count(day, "new_snapshots")
         if snapshot.snapshot_id in held_back:
             report.count(day, "blocked_snapshots")
-        report.preview.append(
+        report.show(
             (
                 snapshot.scope.order_id,
                 snapshot.quote_coupon_id,

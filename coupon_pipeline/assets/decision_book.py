@@ -232,6 +232,7 @@ class DecisionBook:
         report = StageReport(
             "coupon_attachments",
             preview_columns=("order", "quote coupon", "outcome", "target", "reason"),
+            whole=self._run.dry_run,
         )
         for snapshot_id, snapshot in self._situation.snapshots.items():
             row = self.rows.get(snapshot_id)
@@ -250,9 +251,7 @@ class DecisionBook:
                 current.target_id,
                 current.reason,
             )
-            report.preview.append(line)
-            if outcome in {"attached", "adopted"}:
-                report.changes.append(line)
+            report.show(line, is_change=outcome in {"attached", "adopted"})
         return report
 
     def _put(self, outcome: AttachmentOutcome, target_id: str | None) -> Attachment:

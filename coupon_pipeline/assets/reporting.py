@@ -11,7 +11,7 @@ import dagster as dg
 from coupon_pipeline.assets.columns import column_lineage
 from coupon_pipeline.assets.record_links import RecordLinks
 from coupon_pipeline.assets.resources import RunOptions, open_settings
-from coupon_pipeline.assets.run import Run, StageReport
+from coupon_pipeline.assets.run import PREVIEW_ROWS, Run, StageReport
 from coupon_pipeline.ledger import Ledger, inspection, source
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
 from coupon_pipeline.ledger.rows import Cell, text_of
@@ -26,8 +26,6 @@ from coupon_pipeline.ledger.runs import (
 from coupon_pipeline.salesforce import SalesforceEdge
 from coupon_pipeline.stripe_api import StripeEdge
 from coupon_pipeline.stripe_api.limits import RateReport
-
-_PREVIEW_ROWS = 10
 
 
 @dataclass(slots=True)
@@ -152,9 +150,13 @@ def _show(context: dg.AssetExecutionContext, stage: _Stage, shown: _Shown) -> No
         "calls_stripe_writes": dg.MetadataValue.int(calls.stripe_writes),
     }
     if report.preview:
-        totals["preview"] = dg.MetadataValue.md(_table(report.preview_columns, report.preview))
+        totals["preview"] = dg.MetadataValue.md(
+            _table(report.preview_columns, report.preview, report.rows)
+        )
     if report.changes:
-        totals["changes"] = dg.MetadataValue.md(_table(report.preview_columns, report.changes))
+        totals["changes"] = dg.MetadataValue.md(
+            _table(report.preview_columns, report.changes, report.changed_rows)
+        )
     if shown.problems:
         totals["problems"] = dg.MetadataValue.int(len(shown.problems))
         totals["problems_to_mend"] = dg.MetadataValue.md(_problem_table(shown))
@@ -164,7 +166,7 @@ def _show(context: dg.AssetExecutionContext, stage: _Stage, shown: _Shown) -> No
     if lineage is not None:
         totals["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
     context.add_output_metadata(totals)
-    for problem in shown.problems[:_PREVIEW_ROWS]:
+    for problem in shown.problems[:PREVIEW_ROWS]:
         context.log.warning("%s %s", problem.message, problem.fix)
     context.log.info(
         "%s: %s",
@@ -192,15 +194,15 @@ def _sum(amounts: Iterable[Mapping[str, int]]) -> dict[str, int]:
     return total
 
 
-def _table(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]]) -> str:
-    return _markdown(columns, [[_cell(text_of(cell)) for cell in row] for row in rows])
+def _table(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]], count: int) -> str:
+    return _markdown(columns, [[_cell(text_of(cell)) for cell in row] for row in rows], count)
 
 
 def _problem_table(shown: _Shown) -> str:
     """Problems with links to the records where they are mended."""
     links = RecordLinks.of(open_settings())
     rows = []
-    for problem in shown.problems:
+    for problem in shown.problems[:PREVIEW_ROWS]:
         target_id = shown.targets.get(problem.order_id or "")
         rows.append(
             [
@@ -214,14 +216,18 @@ def _problem_table(shown: _Shown) -> str:
                 _cell(problem.fix),
             ]
         )
-    return _markdown(("code", "order", "quote coupon", "Stripe", "problem", "what to do"), rows)
+    return _markdown(
+        ("code", "order", "quote coupon", "Stripe", "problem", "what to do"),
+        rows,
+        len(shown.problems),
+    )
 
 
-def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], count: int) -> str:
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows[:_PREVIEW_ROWS]]
-    if len(rows) > _PREVIEW_ROWS:
-        lines.append(f"\n{len(rows) - _PREVIEW_ROWS} more are in the ledger.")
+    lines += ["| " + " | ".join(row) + " |" for row in rows[:PREVIEW_ROWS]]
+    if count > PREVIEW_ROWS:
+        lines.append(f"\n{count - PREVIEW_ROWS} more are in the ledger.")
     return "\n".join(lines)
 
 

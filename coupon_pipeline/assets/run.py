@@ -1,11 +1,14 @@
 """What the stages of one run share: which orders, under which id, and whether it may write."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.rows import Cell
+
+PREVIEW_ROWS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,14 @@ class Run:
     """A plan: everything is decided and nothing is written to Salesforce or Stripe."""
     plan_id: str | None = None
     """The saved plan that it carries out: evidence names it."""
+
+    orders_at_a_time: int = 2000
+    """How many a stage holds in memory, however many the selection has."""
+
+    def portions(self, order_ids: Sequence[str]) -> Iterator[Sequence[str]]:
+        """The orders, as many at a time as a stage may hold."""
+        for start in range(0, len(order_ids), self.orders_at_a_time):
+            yield order_ids[start : start + self.orders_at_a_time]
 
     @property
     def days(self) -> list[date]:
@@ -34,17 +45,51 @@ class StageReport:
     by_day: dict[date, dict[str, int]] = field(default_factory=dict)
     totals: dict[str, int] = field(default_factory=dict)
     preview_columns: tuple[str, ...] = ()
+    whole: bool = False
+    """Whether every change is kept, as a plan lists them, or only the first ones."""
     preview: list[tuple[Cell, ...]] = field(default_factory=list)
+    """The first rows."""
+    rows: int = 0
+    """How many there are."""
     changes: list[tuple[Cell, ...]] = field(default_factory=list)
-    """Those rows of the preview that stand for a write to Stripe or Salesforce."""
+    """Those rows that stand for a write to Stripe or Salesforce."""
+    changed_rows: int = 0
+    """How many of those there are."""
     requests: list[SubscriptionUpdate | ScheduleUpdate] = field(default_factory=list)
     """What is sent to targets in Stripe."""
 
     def count(self, day: date, name: str, number: int = 1) -> None:
         """Add to a count of one day and to its total."""
-        counts = self.by_day.setdefault(day, {})
+        _add(self.by_day.setdefault(day, {}), {name: number})
+        _add(self.totals, {name: number})
+
+    def show(self, row: tuple[Cell, ...], *, is_change: bool = False) -> None:
+        """A row for people; however many there are, few are kept."""
+        self.rows += 1
+        if len(self.preview) < PREVIEW_ROWS:
+            self.preview.append(row)
+        if is_change:
+            self.changed_rows += 1
+            if self.whole or len(self.changes) < PREVIEW_ROWS:
+                self.changes.append(row)
+
+    def include(self, other: "StageReport") -> None:
+        """Add what the same stage did to other orders."""
+        for day, counts in other.by_day.items():
+            _add(self.by_day.setdefault(day, {}), counts)
+        _add(self.totals, other.totals)
+        self.preview_columns = other.preview_columns
+        self.preview += other.preview[: PREVIEW_ROWS - len(self.preview)]
+        kept = None if self.whole else PREVIEW_ROWS - len(self.changes)
+        self.changes += other.changes[:kept]
+        self.rows += other.rows
+        self.changed_rows += other.changed_rows
+        self.requests += other.requests
+
+
+def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, number in more.items():
         counts[name] = counts.get(name, 0) + number
-        self.totals[name] = self.totals.get(name, 0) + number
 
 
 def now() -> datetime:

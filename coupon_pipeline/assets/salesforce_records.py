@@ -130,14 +130,13 @@ def write_back(
         batches.append(_creations(situation))
     if "sync_records" in kinds and SYNC_RECORD in salesforce.describe().objects:
         batches.append(_sync_records(situation))
-    report = StageReport(STAGE, preview_columns=("object", "record", "value"))
+    report = StageReport(STAGE, preview_columns=("object", "record", "value"), whole=run.dry_run)
     unanswered: RowResult | None = None
     for rows in batches:
         for row in rows:
             day = situation.orders[row.order_id].activation_day
             report.count(day, "created" if row.operation == CREATE_ORDER_COUPON else "updated")
-            report.preview.append(line := (row.object_name, row.record_key, row.value))
-            report.changes.append(line)
+            report.show((row.object_name, row.record_key, row.value), is_change=True)
         if rows and not run.dry_run:
             unanswered = _send(run, ledger, salesforce, rows, situation) or unanswered
     with ledger.transaction() as tx:

@@ -416,7 +416,9 @@ class _Making:
     def report(self) -> StageReport:
         """Counts by the day of each coupon's first order at hand."""
         report = StageReport(
-            STAGE, preview_columns=("quote coupon", "decision", "Stripe coupon", "reason")
+            STAGE,
+            preview_columns=("quote coupon", "decision", "Stripe coupon", "reason"),
+            whole=self._run.dry_run,
         )
         for key in self._not_made():
             for snapshot in self._open(key):
@@ -440,9 +442,7 @@ class _Making:
             if action.key in self._updated:
                 report.count(day, "updated")
             row = (action.quote_coupon_id, action.decision, action.coupon_id, action.reason)
-            report.preview.append(row)
-            if action.decision in {"create", "adopt", "update"}:
-                report.changes.append(row)
+            report.show(row, is_change=action.decision in {"create", "adopt", "update"})
         return report
 
     def _not_made(self) -> set[tuple[str, str]]:

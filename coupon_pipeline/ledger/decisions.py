@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, cast
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.rates import ConversionRates
-from coupon_pipeline.domain.records import Scope
+from coupon_pipeline.domain.records import RawFields, Scope
 from coupon_pipeline.domain.snapshots import Evidence, Snapshot
 from coupon_pipeline.domain.targets import GrantedAttachment
 from coupon_pipeline.domain.terms import Terms, canonical, coupon_id, terms_from_canonical
@@ -98,6 +98,12 @@ def record_snapshots(
     tx: Transaction, snapshots: Iterable[Snapshot], frozen_at: datetime, run_id: str
 ) -> None:
     """Freeze snapshots; one that is frozen already is left as it is."""
+    texts: dict[int, str] = {}
+
+    def text_of(fields: RawFields) -> str:
+        """Snapshots of a coupon share their fields, which are so many that it pays to look."""
+        return texts.get(id(fields)) or texts.setdefault(id(fields), encode_fields(fields))
+
     tx.append(
         "coupon_snapshots",
         _SNAPSHOT_COLUMNS,
@@ -120,7 +126,7 @@ def record_snapshots(
                 s.quote_currency,
                 s.order_currency,
                 s.association_currency,
-                encode_fields(s.fields),
+                text_of(s.fields),
                 None if s.rates is None else s.rates.to_json(),
                 frozen_at,
                 run_id,

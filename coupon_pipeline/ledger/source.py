@@ -225,6 +225,11 @@ def read_orders(tx: Transaction) -> list[Order]:
     return [_order(row) for row in tx.rows("orders")]
 
 
+def read_order_days(tx: Transaction) -> dict[str, date]:
+    """The activation day of each selected order, by time of activation."""
+    return {cast("str", row[0]): cast("date", row[1]) for row in tx.rows("order_days")}
+
+
 def read_items(tx: Transaction) -> list[OrderItem]:
     """The items of the selected orders."""
     return [_item(row) for row in tx.rows("order_items")]
@@ -250,6 +255,13 @@ def read_quote_coupons(tx: Transaction) -> list[CouponVersion]:
     """The same quote coupons as they were last seen."""
     tx.run("referenced_coupons")
     return [_version(row) for row in tx.rows("quote_coupons_of_referenced")]
+
+
+def read_coupon_states(tx: Transaction) -> tuple[list[CouponVersion], list[CouponVersion]]:
+    """Every known version of the selected orders' quote coupons, and these as last seen."""
+    tx.run("referenced_coupons")
+    versions = [_version(row) for row in tx.rows("versions_of_referenced")]
+    return versions, [_version(row) for row in tx.rows("quote_coupons_of_referenced")]
 
 
 def read_latest_versions(tx: Transaction, ids: Iterable[str]) -> dict[str, CouponVersion]:
