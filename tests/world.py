@@ -110,6 +110,17 @@ class World:
         sandbox = self.sandbox
         return sandbox.run_on_loop(lambda: list(sandbox.salesforce.insert(object_name, rows)))
 
+    def forget_order_coupons(self, order: "MadeOrder") -> None:
+        """As if the trigger had left out what it copied to this order."""
+        rows = self.sandbox.salesforce.store["Order_Stripe_Coupon__c"].rows
+        places = {order.order_id, *order.item_ids}
+        copies = [
+            key
+            for key, row in rows.items()
+            if places & {row.get("Order__c"), row.get("Order_Item__c")}
+        ]
+        self.sandbox.run_on_loop(lambda: [rows.pop(key) for key in copies])
+
     def let_time_pass(self, **by: float) -> None:
         """Advance the clock of both services."""
         self.sandbox.run_on_loop(lambda: self.sandbox.clock.advance(timedelta(**by)))

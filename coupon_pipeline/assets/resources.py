@@ -15,7 +15,7 @@ from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.salesforce import Pacing, SalesforceEdge, Timeouts
 from coupon_pipeline.settings import Settings, SettingsError, load_settings
-from coupon_pipeline.stripe_api import StripeEdge
+from coupon_pipeline.stripe_api import Retries, StripeEdge
 from coupon_pipeline.stripe_api.limits import Limits
 from coupon_pipeline.stripe_api.transport import is_loopback
 
@@ -63,7 +63,7 @@ def open_salesforce(
     )
 
 
-def open_stripe(settings: Settings) -> StripeEdge:
+def open_stripe(settings: Settings, *, retries: Retries | None = None) -> StripeEdge:
     """The Stripe account; connects at the first request."""
     account = settings.stripe()
     return StripeEdge(
@@ -71,6 +71,7 @@ def open_stripe(settings: Settings) -> StripeEdge:
         base_url=account.api_base,
         account=account.account,
         limits=_limits(settings),
+        retries=retries,
     )
 
 

@@ -1,6 +1,7 @@
 """Writes the pages that follow from the code: `python -m coupon_pipeline.cli.documents docs`.
 
-`problems.md` is the catalogue of problems, `mapping.schema.json` the schema of the mapping file.
+`problems.md` is the catalogue of problems, `mapping.schema.json` the schema of the mapping file,
+`permissions.md` what user and key need, and the permission set a file that Salesforce deploys.
 """
 
 import json
@@ -9,8 +10,15 @@ from pathlib import Path
 
 import click
 
+from coupon_pipeline.domain.mapping import parse_mapping
+from coupon_pipeline.domain.mapping_check import fields_read
 from coupon_pipeline.domain.mapping_schema import json_schema
 from coupon_pipeline.domain.problems import CATALOGUE, Effect, ProblemKind
+from coupon_pipeline.salesforce.names import Names
+from coupon_pipeline.salesforce.needs import NEEDS
+from coupon_pipeline.salesforce.permission_set import grants, permission_set_xml
+from coupon_pipeline.settings import WRITE_BACKS
+from coupon_pipeline.stripe_api.permissions import permissions_to_give
 
 _EFFECTS = {
     Effect.BLOCKED: "not granted until it is put right",
@@ -78,9 +86,74 @@ def schema_text() -> str:
     return json.dumps(json_schema(), indent=2) + "\n"
 
 
+_PERMISSIONS_HEAD = """# Permissions
+
+What the pipeline needs, and nothing else. `coupon-pipeline doctor` compares it with what the user
+and the key have, without writing anything.
+
+## The Stripe key
+
+In the Stripe dashboard, Developers, API keys, make a restricted key and tick these; leave
+everything else at None. [To write includes to read](https://docs.stripe.com/keys/restricted-api-keys).
+
+| resource | permission | in refusals | what for |
+|---|---|---|---|
+"""
+_PERMISSIONS_REST = """
+A key that may not ask which account it belongs to is used all the same; the ledger is then tied to
+the mode alone.
+
+## The Salesforce user
+
+`coupon-pipeline doctor --permission-set FILE` writes a permission set for your org, settings and
+mapping. [Coupon_Pipeline.permissionset-meta.xml](Coupon_Pipeline.permissionset-meta.xml) is the one
+for the namespace `stripeConnector`, the one-to-one mapping and all write-back. Put it into a
+Salesforce project under `permissionsets/`, deploy it and assign it to the user:
+
+    sf project deploy start --metadata PermissionSet:Coupon_Pipeline
+    sf org assign permset --name Coupon_Pipeline
+
+The user needs a licence of Salesforce CPQ as well. The managed package's own permission set
+"Stripe Connector Coupon User" opens most of this, and not the editing of order coupons.
+Required fields, and those that tie a detail to its master, are open to everybody who may read the
+object and cannot be named in a permission set.
+
+| object | read | create | edit | what for |
+|---|---|---|---|---|
+"""
+
+
+def permissions_page() -> str:
+    """What user and key need."""
+    keys = "\n".join(
+        f"| {need.permission.resource} | {need.permission.access} | `{need.permission.name}` | "
+        f"{need.why}{'; can be left out' if need.optional else ''} |"
+        for need in permissions_to_give()
+    )
+    objects = "\n".join(
+        f"| `{need.name}` | {_fields((*need.required, *need.read))} "
+        f"| {_fields(need.creates(WRITE_BACKS))} | {_fields(need.edits(WRITE_BACKS))} "
+        f"| {need.why} |"
+        for need in NEEDS
+    )
+    return f"{_PERMISSIONS_HEAD}{keys}\n{_PERMISSIONS_REST}{objects}\n"
+
+
+def _fields(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in dict.fromkeys(names))
+
+
+def permission_set_text() -> str:
+    """The permission set for the package's namespace, the usual mapping and all write-back."""
+    mapped = fields_read(parse_mapping(None), {})
+    return permission_set_xml(grants(Names("stripeConnector"), WRITE_BACKS, mapped, {}))
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
     "problems.md": problems_page,
     "mapping.schema.json": schema_text,
+    "permissions.md": permissions_page,
+    "Coupon_Pipeline.permissionset-meta.xml": permission_set_text,
 }
 
 

@@ -23,6 +23,7 @@ _COMMANDS = {
     "sync": "Make Stripe's discounts what the activated orders signed.",
     "plan": "Show what sync would do; nothing is written anywhere.",
     "explain": "Tell the story of an order, item, quote coupon, Stripe coupon or subscription.",
+    "doctor": "Check credentials, permissions, fields, currencies, mapping and ledger.",
     "problems": "List the records that are blocked or waiting, with what to do.",
     "sandbox": "Serve a local Salesforce and Stripe until stopped.",
 }

@@ -133,6 +133,37 @@ def objects_to_describe(
     return frozenset({QUOTE_COUPON, *wanted} - objects.keys())
 
 
+def fields_read(
+    mapping: CouponMapping, objects: Mapping[str, DescribedObject]
+) -> dict[str, frozenset[str]]:
+    """The fields that the mapping's paths go through, by object; names without namespace.
+
+    A lookup that no description knows is taken to be named like its relationship, and what lies
+    behind it is left out.
+    """
+    found: dict[str, set[str]] = {}
+    for _, path in _targets(mapping):
+        *relationships, name = path.split(".")
+        places: tuple[str, ...] = (QUOTE_COUPON,)
+        for segment in relationships:
+            for place in places:
+                described = objects.get(place)
+                lookup = described.relationship(segment) if described else None
+                field_name = lookup.name if lookup else _lookup_of(segment)
+                found.setdefault(place, set()).add(field_name)
+            places = _follow(segment, places, objects)
+        for place in places:
+            found.setdefault(place, set()).add(name)
+    return {place: frozenset(names) for place, names in found.items()}
+
+
+def _lookup_of(relationship: str) -> str:
+    """The field behind a relationship's name, as Salesforce forms one from the other."""
+    if relationship.endswith("__r"):
+        return relationship.removesuffix("r") + "c"
+    return f"{relationship}Id"
+
+
 def _targets(mapping: CouponMapping) -> tuple[tuple[str, str], ...]:
     return (
         *mapping.fields.items(),

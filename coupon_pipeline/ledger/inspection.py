@@ -74,6 +74,12 @@ def read_ledger_at_odds(tx: Transaction, sent_before: datetime) -> list[Finding]
     return _findings(tx, "ledger_at_odds")
 
 
+def read_order_coupons_written(tx: Transaction, since: datetime) -> int:
+    """How many order coupons the pipeline wrote since then, which the trigger had left out."""
+    tx.stage("write_intents", ["written_at"], [(since,)])
+    return cast("int", tx.rows("order_coupons_written")[0][0])
+
+
 def read_granted(tx: Transaction, run_ids: Iterable[str]) -> list[GrantedOn]:
     """What these runs granted; without any, everything, the latest first."""
     tx.stage("coupon_attachments", ["run_id"], [(run_id,) for run_id in run_ids])

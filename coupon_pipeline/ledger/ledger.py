@@ -28,6 +28,11 @@ class Identity:
     stripe_account: str | None = None
     livemode: bool | None = None
 
+    @property
+    def parts(self) -> tuple[str | bool | None, ...]:
+        """Org, Stripe account and mode."""
+        return (self.org_id, self.stripe_account, self.livemode)
+
 
 class Ledger:
     """Remembers versions, snapshots, coupons, attachments and every write.
@@ -81,6 +86,25 @@ class Ledger:
             yield Transaction(connection)
 
     @contextmanager
+    def looking(self) -> Iterator[Transaction]:
+        """Read a ledger that is there, and change nothing: none is made or brought up to date.
+
+        Raises:
+            LedgerBusy: another process kept the file.
+            LedgerError: the file is not a ledger of this version.
+        """
+        with open_database(self.path, write=False) as connection:
+            connection.execute("BEGIN")
+            version = _version(connection, self.path)
+            if version < SCHEMA_VERSION:
+                raise LedgerError(
+                    "ledger.earlier_version",
+                    f"The ledger {self.path} has schema version {version}.",
+                    f"The next run keeps a copy and brings it up to version {SCHEMA_VERSION}.",
+                )
+            yield Transaction(connection)
+
+    @contextmanager
     def load_lock(self) -> Iterator[None]:
         """Only one run at a time reads, plans and writes Stripe and Salesforce.
 
@@ -111,17 +135,9 @@ class Ledger:
             LedgerError: the ledger was opened with another org, account or mode.
         """
         with self.reading() as tx:
-            pinned = _identity(tx)
-        given = (identity.org_id, identity.stripe_account, identity.livemode)
-        known = (pinned.org_id, pinned.stripe_account, pinned.livemode)
-        for ours, theirs in zip(known, given, strict=True):
-            if ours is not None and theirs is not None and ours != theirs:
-                raise LedgerError(
-                    "ledger.other_accounts",
-                    f"The ledger {self.path} belongs to {_shown(pinned)}, "
-                    f"not to {_shown(identity)}.",
-                    "Set COUPON_PIPELINE_DB to another file for this pair of accounts.",
-                )
+            pinned = read_identity(tx)
+        self.check_identity(pinned, identity)
+        given, known = identity.parts, pinned.parts
         if all(
             ours is not None or theirs is None for ours, theirs in zip(known, given, strict=True)
         ):
@@ -129,6 +145,21 @@ class Ledger:
         with self.transaction() as tx:
             tx.stage("ledger_identity", ["org_id", "stripe_account", "livemode"], [given])
             tx.run("pin_identity")
+
+    def check_identity(self, pinned: Identity, identity: Identity) -> None:
+        """Refuse another pair of accounts than the one that the ledger belongs to.
+
+        Raises:
+            LedgerError: a part that both know is not the same.
+        """
+        for ours, theirs in zip(pinned.parts, identity.parts, strict=True):
+            if ours is not None and theirs is not None and ours != theirs:
+                raise LedgerError(
+                    "ledger.other_accounts",
+                    f"The ledger {self.path} belongs to {_shown(pinned)}, "
+                    f"not to {_shown(identity)}.",
+                    "Set COUPON_PIPELINE_DB to another file for this pair of accounts.",
+                )
 
     def _may_be_empty(self) -> bool:
         """A run that was killed while it created the file leaves a small one without tables."""
@@ -177,7 +208,8 @@ def _version(connection: duckdb.DuckDBPyConnection, path: Path) -> int:
     return version
 
 
-def _identity(tx: Transaction) -> Identity:
+def read_identity(tx: Transaction) -> Identity:
+    """The accounts that the ledger is tied to so far."""
     org_id, stripe_account, livemode = tx.rows("identity")[0]
     return Identity(
         cast("str | None", org_id),

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from coupon_pipeline.domain.ids import InvalidIdError, normalise_id
 from coupon_pipeline.domain.records import CouponVersion, OrderCoupon, RawFields
-from coupon_pipeline.salesforce.describing import CURRENCY, OrgObject
+from coupon_pipeline.salesforce.describing import OrgObject
 from coupon_pipeline.salesforce.errors import permission_error
 from coupon_pipeline.salesforce.names import (
     ORDER_ITEM_OF_COUPON,
@@ -15,6 +15,7 @@ from coupon_pipeline.salesforce.names import (
     STRIPE_ID,
     Names,
 )
+from coupon_pipeline.salesforce.needs import CURRENCY
 from coupon_pipeline.salesforce.rows import Row
 
 _SYSTEM = ("Id", "CreatedDate", "LastModifiedDate", "SystemModstamp", "IsDeleted")

@@ -7,42 +7,16 @@ from coupon_pipeline.domain.ids import normalise_id
 from coupon_pipeline.salesforce.errors import (
     SalesforceError,
     SalesforceRefused,
-    SalesforceUnavailable,
     permission_error,
 )
 from coupon_pipeline.salesforce.json_values import Json, as_list, as_object
-from coupon_pipeline.salesforce.names import (
-    ORDER_COUPON,
-    ORDER_ITEM_OF_COUPON,
-    ORDER_OF_COUPON,
-    QUOTE_ASSOCIATION,
-    QUOTE_COUPON,
-    QUOTE_COUPON_ID,
-    QUOTE_LINE_ASSOCIATION,
-    STRIPE_ID,
-    SYNC_RECORD,
-    TERM_FIELDS,
-    Names,
-)
+from coupon_pipeline.salesforce.names import ORDER_COUPON, QUOTE_COUPON, TERM_FIELDS, Names
+from coupon_pipeline.salesforce.needs import CURRENCY, OPTIONAL, REQUIRED
 from coupon_pipeline.salesforce.querying import Get, get_of, read_together
 from coupon_pipeline.salesforce.session import SalesforceSession
 from coupon_pipeline.salesforce.statements import Statement
 
-CURRENCY = "CurrencyIsoCode"
-PRICE = "PricebookEntry"
-QUOTE = "SBQQ__Quote__c"
-
 _COMPOUND_TYPES = frozenset({"address", "location", "base64", "complexvalue", "anyType"})
-_REQUIRED: Mapping[str, tuple[str, ...]] = {
-    QUOTE_COUPON: (STRIPE_ID,),
-    ORDER_COUPON: (QUOTE_COUPON_ID, ORDER_OF_COUPON, ORDER_ITEM_OF_COUPON, STRIPE_ID),
-    QUOTE_ASSOCIATION: ("Quote__c", QUOTE_COUPON),
-    QUOTE_LINE_ASSOCIATION: ("Quote_Line__c", QUOTE_COUPON),
-    "Order": ("StatusCode", "ActivatedDate", "SBQQ__Quote__c", STRIPE_ID),
-    "OrderItem": ("SBQQ__QuoteLine__c", STRIPE_ID),
-}
-"""What the pipeline cannot work without. Terms are not here: the mapping says which it needs."""
-_OPTIONAL = (QUOTE, PRICE, SYNC_RECORD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +46,10 @@ class OrgField:
     refers_to: tuple[str, ...]
     is_createable: bool
     is_updateable: bool
+    label: str = ""
+    """What people see above the field."""
+    is_permissionable: bool = True
+    """Whether a permission set can open or close it; required fields are always open."""
 
     @property
     def is_scalar(self) -> bool:
@@ -88,6 +66,7 @@ class OrgObject:
     is_createable: bool
     is_updateable: bool
     fields: Mapping[str, OrgField]
+    label: str = ""
 
     def has(self, field: str) -> bool:
         """Whether the field exists and is open to the user."""
@@ -123,9 +102,44 @@ class Description:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the org answered, whether it is enough or not."""
+
+    organization: Org | SalesforceError
+    objects: Mapping[str, OrgObject]
+    refusals: Mapping[str, SalesforceRefused]
+    """Objects that do not exist or are hidden from the user."""
+
+
 def describe(session: SalesforceSession, names: Names) -> Description:
     """Organization and all describes in one request; refuses when something needed is missing."""
-    wanted = (*_REQUIRED, *_OPTIONAL)
+    found = survey(session, names)
+    for name in REQUIRED:
+        if name in found.refusals:
+            api_name = names.qualify(name)
+            raise permission_error(
+                f"The object {api_name} does not exist or is hidden from the user.",
+                object_name=api_name,
+                error_code=found.refusals[name].error_code,
+            )
+    if isinstance(found.organization, SalesforceError):
+        raise found.organization
+    description = Description(found.organization, found.objects)
+    for name, fields in REQUIRED.items():
+        for field in fields:
+            description.object(name).api(field)
+    _check_copy(description)
+    return description
+
+
+def survey(session: SalesforceSession, names: Names) -> Survey:
+    """Organization and all describes in one request, with what is missing of them.
+
+    Raises:
+        SalesforceError: the org could not be asked.
+    """
+    wanted = (*REQUIRED, *OPTIONAL)
     gets = [Get(f"describe_{name}", f"sobjects/{names.qualify(name)}/describe") for name in wanted]
     gets.append(
         get_of(Statement("organization", "SELECT Id, Name, IsSandbox FROM Organization LIMIT 1"))
@@ -136,30 +150,20 @@ def describe(session: SalesforceSession, names: Names) -> Description:
     )
     answers = read_together(session, gets, "Reading what the org holds")
     objects: dict[str, OrgObject] = {}
+    refusals: dict[str, SalesforceRefused] = {}
     for name in wanted:
         answer = answers[f"describe_{name}"]
-        if isinstance(answer, SalesforceError):
-            _stop_if_needed(answer, name, names)
+        if isinstance(answer, SalesforceRefused):
+            refusals[name] = answer
+        elif isinstance(answer, SalesforceError):
+            raise answer
         else:
             objects[name] = object_of(name, answer, names)
-    description = Description(_org_of(answers, objects, session.instance.url), objects)
-    for name, fields in _REQUIRED.items():
-        for field in fields:
-            description.object(name).api(field)
-    _check_copy(description)
-    return description
-
-
-def _stop_if_needed(error: SalesforceError, name: str, names: Names) -> None:
-    if isinstance(error, SalesforceUnavailable) or not isinstance(error, SalesforceRefused):
-        raise error
-    if name in _REQUIRED:
-        api_name = names.qualify(name)
-        raise permission_error(
-            f"The object {api_name} does not exist or is hidden from the user.",
-            object_name=api_name,
-            error_code=error.error_code,
-        )
+    try:
+        organization: Org | SalesforceError = _org_of(answers, objects, session.instance.url)
+    except SalesforceError as error:
+        organization = error
+    return Survey(organization, objects, refusals)
 
 
 def _check_copy(description: Description) -> None:
@@ -188,6 +192,7 @@ def object_of(name: str, answer: Json, names: Names) -> OrgObject:
         body.get("createable") is True,
         body.get("updateable") is True,
         fields,
+        str(body.get("label") or ""),
     )
 
 
@@ -202,6 +207,8 @@ def _field_of(body: dict[str, Json]) -> OrgField:
         refers_to=tuple(str(name) for name in as_list(body.get("referenceTo"))),
         is_createable=body.get("createable") is True,
         is_updateable=body.get("updateable") is True,
+        label=str(body.get("label") or ""),
+        is_permissionable=body.get("permissionable") is not False,
     )
 
 

@@ -1,13 +1,13 @@
 """The whole Salesforce edge behind one object."""
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
 from coupon_pipeline.domain.mapping import CouponMapping
-from coupon_pipeline.domain.mapping_check import DescribedObject
+from coupon_pipeline.domain.mapping_check import DescribedObject, fields_read
 from coupon_pipeline.domain.rates import ConversionRates
 from coupon_pipeline.domain.records import CouponVersion, Scalar, Selection
 from coupon_pipeline.salesforce.changes import (
@@ -17,10 +17,14 @@ from coupon_pipeline.salesforce.changes import (
     ChangeReader,
     ChangesRead,
 )
-from coupon_pipeline.salesforce.describing import Description, Org, describe
+from coupon_pipeline.salesforce.describing import Description, Org, OrgObject, describe, survey
+from coupon_pipeline.salesforce.errors import SalesforceError
+from coupon_pipeline.salesforce.examination import Examination, Wanted, examine
 from coupon_pipeline.salesforce.logins import Login
 from coupon_pipeline.salesforce.mapped_objects import describe_for_mapping
 from coupon_pipeline.salesforce.names import Names
+from coupon_pipeline.salesforce.needs import WriteKind
+from coupon_pipeline.salesforce.permission_set import grants, permission_set_xml
 from coupon_pipeline.salesforce.rates import read_rates
 from coupon_pipeline.salesforce.reading import JunctionsRead, OrdersRead, Reader
 from coupon_pipeline.salesforce.session import Pacing, connect
@@ -79,6 +83,28 @@ class SalesforceEdge:
             if self._description is None:
                 self._description = describe(self._session, self._names)
             return self._description
+
+    def examine(self, wanted: Wanted) -> Examination:
+        """Whether the org is ready, asked without writing; nothing is raised."""
+        return examine(self._session, self._names, wanted)
+
+    def permission_set(
+        self, write_back: Collection[WriteKind], mapping: CouponMapping
+    ) -> tuple[str, SalesforceError | None]:
+        """The permission set that the user needs, and why the org could not be asked for its part.
+
+        Without the org it holds what the package is known to have.
+        """
+        described: Mapping[str, OrgObject] = {}
+        mapped = fields_read(mapping, {})
+        fault: SalesforceError | None = None
+        try:
+            described = survey(self._session, self._names).objects
+            mapped = fields_read(mapping, self.describe_for_mapping(mapping))
+        except SalesforceError as error:
+            fault = error
+        granted = grants(self._names, write_back, mapped, described)
+        return permission_set_xml(granted), fault
 
     def read_org(self) -> Org:
         """The org, as it tells of itself."""

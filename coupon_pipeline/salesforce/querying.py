@@ -65,6 +65,11 @@ def read_together(
             return answers
 
 
+def records_of(answer: Json) -> list[dict[str, Json]]:
+    """The records on the first page of a query's answer."""
+    return [as_object(each) for each in as_list(as_object(answer).get("records"))]
+
+
 def read_pages(
     session: SalesforceSession, statements: Iterable[Statement], what: str
 ) -> Iterator[Page]:

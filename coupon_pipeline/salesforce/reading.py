@@ -15,7 +15,7 @@ from coupon_pipeline.domain.records import (
     Selection,
 )
 from coupon_pipeline.salesforce.coupons import CouponColumns, coupon_columns
-from coupon_pipeline.salesforce.describing import CURRENCY, PRICE, QUOTE, Description
+from coupon_pipeline.salesforce.describing import Description
 from coupon_pipeline.salesforce.names import (
     ORDER_COUPON,
     ORDER_ITEM_OF_COUPON,
@@ -26,6 +26,7 @@ from coupon_pipeline.salesforce.names import (
     STRIPE_ID,
     Names,
 )
+from coupon_pipeline.salesforce.needs import CURRENCY, PRICE, QUOTE, QUOTE_LINE
 from coupon_pipeline.salesforce.querying import read_pages
 from coupon_pipeline.salesforce.rows import Row
 from coupon_pipeline.salesforce.session import SalesforceSession
@@ -45,8 +46,9 @@ VISIBILITY_DELAY = timedelta(minutes=10)
 """A transaction may last this long, and its rows become visible with the stamp of when they were
 written: a read that begins where the last one ended would miss them."""
 
-_QUOTE_OF_ORDER = "SBQQ__Quote__c"
-_LINE_OF_ITEM = "SBQQ__QuoteLine__c"
+_QUOTE_OF_ORDER = QUOTE
+_LINE_OF_ITEM = QUOTE_LINE
+"""These lookups are named like what they look up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import cast
 
@@ -26,7 +27,7 @@ from coupon_pipeline.salesforce.errors import (
     error_of,
     refusal_of,
 )
-from coupon_pipeline.salesforce.json_values import Json, json_text
+from coupon_pipeline.salesforce.json_values import Json, as_object, json_text
 from coupon_pipeline.salesforce.logins import (
     AccessToken,
     ClientCredentials,
@@ -122,6 +123,11 @@ class SalesforceSession:
         return self._usage.quota
 
     @property
+    def clock_skew(self) -> timedelta | None:
+        """How far Salesforce's clock is ahead of ours, by its last answer."""
+        return self._usage.clock_skew
+
+    @property
     def data_path(self) -> str:
         """The path that all requests of this API version start with."""
         return f"/services/data/v{self.api_version}/"
@@ -129,6 +135,37 @@ class SalesforceSession:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def who(self) -> Json:
+        """The user behind the session.
+
+        https://help.salesforce.com/s/articleView?id=sf.remoteaccess_using_userinfo_endpoint.htm
+
+        Raises:
+            SalesforceError: it could not be asked, or the session may not ask.
+        """
+        what = "Reading who is logged in"
+        client = self._opened(expired=None)
+        return self._told(lambda: cast(Json, client.oauth2("userinfo")), what)
+
+    def versions(self) -> tuple[str, ...]:
+        """The API versions that the instance speaks, oldest first; no login is needed.
+
+        Raises:
+            SalesforceError: the instance gave no usable answer.
+        """
+        what = "Reading the API versions"
+        try:
+            answer = self._http.get(f"https://{self.instance.netloc}/services/data")
+        except requests.RequestException as error:
+            raise _transport_error(error, what) from error
+        try:
+            listed = cast(Json, answer.json())
+        except ValueError:
+            listed = None
+        if answer.ok and isinstance(listed, list):
+            return tuple(str(as_object(each).get("version")) for each in listed)
+        raise error_of(answer.status_code, listed, what)
 
     def call(
         self, method: str, path: str, body: Json = None, *, what: str, repeatable: bool = True
@@ -159,8 +196,12 @@ class SalesforceSession:
     def _once(self, client: Salesforce, method: str, path: str, body: Json, what: str) -> Json:
         self._usage.check()
         data = None if body is None else json_text(body).encode()
+        return self._told(lambda: cast(Json, client.restful(path, method=method, data=data)), what)
+
+    def _told(self, ask: Callable[[], Json], what: str) -> Json:
+        """The answer, or our own error in place of the library's."""
         try:
-            return cast(Json, client.restful(path, method=method, data=data))
+            return ask()
         except library.SalesforceExpiredSession as error:
             said = refusal_of(cast(Json, error.content))
             raise SalesforceLoginFailed(

@@ -88,6 +88,17 @@ def select(fields: Iterable[str], object_name: str, where: str = "", tail: str =
     return " ".join(clauses)
 
 
+def count(object_name: str, where: str) -> str:
+    """How many records there are: the answer's `totalSize`."""
+    return f"SELECT COUNT() FROM {path(object_name)} WHERE {where}"  # noqa: S608 - names are checked, `where` is ours
+
+
+def count_by(field: str, alias: str, object_name: str, where: str) -> str:
+    """How many records there are for each value of a field, under the name `alias`."""
+    grouped, counted = path(field), f"COUNT(Id) {path(alias)}"
+    return f"SELECT {grouped}, {counted} FROM {path(object_name)} WHERE {where} GROUP BY {grouped}"  # noqa: S608 - as above
+
+
 def orders_in_scope(selection: Selection) -> str:
     """The condition on `Order`."""
     return _in_scope(selection, parent="", id_field="Id")

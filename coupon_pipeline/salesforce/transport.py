@@ -8,12 +8,14 @@ import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
 
+from coupon_pipeline.domain.diagnosis import skew_of
 from coupon_pipeline.salesforce.errors import SalesforceQuotaExhausted
 from coupon_pipeline.salesforce.logins import Instance
 
@@ -49,6 +51,7 @@ class Usage:
         self._share = quota_share
         self._calls = 0
         self._quota: Quota | None = None
+        self._clock_skew: timedelta | None = None
 
     @property
     def calls(self) -> int:
@@ -61,6 +64,19 @@ class Usage:
         """What the last answer said; `None` before the first one."""
         with self._lock:
             return self._quota
+
+    @property
+    def clock_skew(self) -> timedelta | None:
+        """How far the other clock is ahead of ours, by the header `Date` of the last answer."""
+        with self._lock:
+            return self._clock_skew
+
+    def compare_clocks(self, date: str | None, sent: datetime, received: datetime) -> None:
+        """Keep how far the two clocks are apart, where the answer tells the time."""
+        skew = skew_of(date, sent, received)
+        if skew is not None:
+            with self._lock:
+                self._clock_skew = skew
 
     def count(self) -> None:
         """One more request leaves."""
@@ -111,6 +127,7 @@ class Transport(HTTPAdapter):
         if self._instance.is_plain_loopback:
             request.url = self._rewritten(request.url or "")
         self._usage.count()
+        sent = datetime.now(UTC)
         response = super().send(
             request,
             stream=stream,
@@ -119,6 +136,7 @@ class Transport(HTTPAdapter):
             cert=cert,
             proxies=proxies,
         )
+        self._usage.compare_clocks(response.headers.get("Date"), sent, datetime.now(UTC))
         self._usage.learn(response.headers.get("Sforce-Limit-Info"))
         return response
 

@@ -10,7 +10,6 @@ from enum import StrEnum
 
 from coupon_pipeline.domain.ids import normalise_id
 from coupon_pipeline.domain.records import Scalar
-from coupon_pipeline.salesforce.describing import CURRENCY
 from coupon_pipeline.salesforce.errors import (
     COUPON_PERMISSION_SET,
     SalesforceError,
@@ -20,42 +19,13 @@ from coupon_pipeline.salesforce.errors import (
     refusal_of,
 )
 from coupon_pipeline.salesforce.json_values import Json, as_list, as_object
-from coupon_pipeline.salesforce.names import (
-    COMPOUND_ID,
-    ORDER_COUPON,
-    ORDER_ITEM_OF_COUPON,
-    ORDER_OF_COUPON,
-    QUOTE_COUPON,
-    QUOTE_COUPON_ID,
-    STRIPE_ID,
-    SYNC_RECORD,
-    SYNC_RECORD_FIELDS,
-    TERM_FIELDS,
-    Names,
-)
+from coupon_pipeline.salesforce.names import COMPOUND_ID, Names
+from coupon_pipeline.salesforce.needs import MAY_CREATE, MAY_UPDATE, MAY_UPSERT
 from coupon_pipeline.salesforce.session import SalesforceSession
 
 ROWS_A_REQUEST = 200
 
 Fields = Mapping[str, Scalar]
-
-_MAY_UPDATE: Mapping[str, frozenset[str]] = {
-    QUOTE_COUPON: frozenset({STRIPE_ID}),
-    ORDER_COUPON: frozenset({STRIPE_ID}),
-}
-_MAY_CREATE: Mapping[str, frozenset[str]] = {
-    ORDER_COUPON: frozenset(
-        {
-            *TERM_FIELDS,
-            CURRENCY,
-            ORDER_OF_COUPON,
-            ORDER_ITEM_OF_COUPON,
-            QUOTE_COUPON_ID,
-            STRIPE_ID,
-        }
-    ),
-}
-_MAY_UPSERT: Mapping[str, frozenset[str]] = {SYNC_RECORD: frozenset(SYNC_RECORD_FIELDS)}
 
 
 class RowOutcome(StrEnum):
@@ -116,7 +86,7 @@ class Writer:
 
     def update(self, object_name: str, rows: Sequence[tuple[str, Fields]]) -> tuple[RowResult, ...]:
         """Set fields of the records with these ids, each id once."""
-        _check_allowed(_MAY_UPDATE, object_name, (fields for _, fields in rows), "update")
+        _check_allowed(MAY_UPDATE, object_name, (fields for _, fields in rows), "update")
         ids = [normalise_id(record_id) for record_id, _ in rows]
         _check_distinct(ids, "id")
         records = [
@@ -131,7 +101,7 @@ class Writer:
 
         Fields without a value are left out, also those that a single-currency org does not have.
         """
-        _check_allowed(_MAY_CREATE, object_name, rows, "create")
+        _check_allowed(MAY_CREATE, object_name, rows, "create")
         records = [
             self._record(object_name, {k: v for k, v in fields.items() if v is not None})
             for fields in rows
@@ -143,7 +113,7 @@ class Writer:
         self, object_name: str, rows: Sequence[Fields], key: str = COMPOUND_ID
     ) -> tuple[RowResult, ...]:
         """Create or update records by their external id; each key at most once."""
-        _check_allowed(_MAY_UPSERT, object_name, rows, "upsert")
+        _check_allowed(MAY_UPSERT, object_name, rows, "upsert")
         _check_distinct([fields.get(key) for fields in rows], key)
         records = [self._record(object_name, fields) for fields in rows]
         path = f"composite/sobjects/{self.names.qualify(object_name)}/{self.names.qualify(key)}"

@@ -4,8 +4,10 @@ import asyncio
 import importlib.util
 import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
+from email.utils import formatdate
 from typing import Final, TypeVar
 
 import uvicorn
@@ -75,6 +77,8 @@ class Listener:
         self.port: int = self._socket.getsockname()[1]
         self._server: asyncio.Server | None = None
         self._state = ServerState()
+        self.seconds_ahead = 0
+        """How far the header `Date` is ahead of this machine's clock."""
 
     @property
     def url(self) -> str:
@@ -95,7 +99,7 @@ class Listener:
         )
         config.load()
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Protocol(config, self._state, {}), sock=self._socket, backlog=BACKLOG
+            lambda: _Protocol(config, self._state, self), sock=self._socket, backlog=BACKLOG
         )
 
     async def close(self) -> None:
@@ -129,10 +133,16 @@ class Listener:
 
 
 class _Protocol(HttpToolsProtocol):
-    """Shows the connection to the app, so that a fault can cut it."""
+    """Shows the connection to the app, so that a fault can cut it, and dates the answers."""
+
+    def __init__(self, config: uvicorn.Config, state: ServerState, listener: Listener) -> None:
+        super().__init__(config, state, {})
+        self._listener = listener
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        told = formatdate(time.time() + self._listener.seconds_ahead, usegmt=True)
+        self.server_state.default_headers = [(b"date", told.encode())]
         self.scope["extensions"] = {TRANSPORT_EXTENSION: self.transport}  # type: ignore[dict-item]
 
 

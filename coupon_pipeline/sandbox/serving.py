@@ -175,6 +175,10 @@ class Sandbox:
             salesforce_namespace=self.namespace,
         )
 
+    def tell_time(self, service: ServiceName, *, seconds_ahead: int) -> None:
+        """Let a service date its answers as if this machine's clock were wrong."""
+        self._listeners[service].seconds_ahead = seconds_ahead
+
     def start(self) -> Self:
         """Open both ports; when this returns, both answer."""
         self._thread = LoopThread()

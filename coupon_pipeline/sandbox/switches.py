@@ -155,6 +155,14 @@ class Switches:
         "rak_invoice_read",
         "The permission that a restricted key needs for the preview of an invoice.",
     )
+    stripe_permission_check: Literal["first", "after_lookup"] = choice(
+        "first",
+        "Whether a restricted key is refused before it is known that there is no such object.",
+    )
+    stripe_account_permission: Literal["none", "rak_accounts_kyc_basic_read"] = choice(
+        "none",
+        "The permission that a restricted key needs to ask which account it belongs to.",
+    )
     stripe_refusals_stored: Literal["not_stored", "stored"] = choice(
         "not_stored",
         "Whether an idempotency key keeps a 400 that depends on the account's state.",

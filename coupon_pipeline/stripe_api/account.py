@@ -1,27 +1,10 @@
-"""The account behind the key: who it is, and what the key may do, without writing anything."""
+"""The account behind the key, and the invoices that it would make, without writing anything."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from coupon_pipeline.stripe_api.errors import StripeRefused, StripeRejected
-from coupon_pipeline.stripe_api.messages import (
-    ACCOUNT,
-    COUPON_UPDATE,
-    COUPONS,
-    CUSTOMERS,
-    INVOICE_PREVIEW,
-    SCHEDULES,
-    SUBSCRIPTION_UPDATE,
-    SUBSCRIPTIONS,
-    Answer,
-    Endpoint,
-    Request,
-    Send,
-)
+from coupon_pipeline.stripe_api.messages import ACCOUNT, INVOICE_PREVIEW, Answer, Request, Send
 from coupon_pipeline.stripe_api.reading import Reader
-
-NO_SUCH_ID = "coupon-pipeline-probe-of-permissions"
-"""Changing an object that cannot exist is refused either for the permission or as missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +15,6 @@ class Account:
     default_currency: str | None
     country: str | None
     name: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Permission:
-    """Whether the key may do one thing. `missing` is the permission's name where known."""
-
-    purpose: str
-    granted: bool
-    missing: str | None = None
 
 
 def retrieve_account(send: Send) -> Account:
@@ -70,39 +44,3 @@ def preview_invoice(
         StripeEdgeError: there is no next invoice, or it could not be had.
     """
     return send(Request(INVOICE_PREVIEW, None, {"subscription": subscription_id, **(params or {})}))
-
-
-def probe_permissions(send: Send) -> tuple[Permission, ...]:
-    """What the key may do of all that the pipeline needs. Nothing is written.
-
-    Raises:
-        StripeEdgeError: Stripe could not be asked.
-    """
-    first = {"limit": 1}
-    metadata = {"metadata": {"coupon_pipeline_probe": ""}}
-    return (
-        _probe(send, "read coupons", COUPONS, first),
-        _probe(send, "write coupons", COUPON_UPDATE, metadata),
-        _probe(send, "read subscriptions", SUBSCRIPTIONS, first),
-        _probe(send, "read subscription schedules", SCHEDULES, first),
-        _probe(send, "read customers", CUSTOMERS, first),
-        _probe(send, "write subscriptions", SUBSCRIPTION_UPDATE, metadata),
-    )
-
-
-def _probe(
-    send: Send, purpose: str, endpoint: Endpoint, params: Mapping[str, object]
-) -> Permission:
-    request = Request(
-        endpoint,
-        NO_SUCH_ID if "{id}" in endpoint.path else None,
-        params,
-        idempotency_key=f"probe-{purpose.replace(' ', '-')}" if endpoint.writes else None,
-    )
-    try:
-        send(request)
-    except StripeRefused as refused:
-        return Permission(purpose, granted=False, missing=refused.permission)
-    except StripeRejected:
-        return Permission(purpose, granted=True)
-    return Permission(purpose, granted=True)

@@ -3,12 +3,14 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
 import stripe
 
+from coupon_pipeline.domain.diagnosis import skew_of
 from coupon_pipeline.stripe_api.errors import StripeRefused, StripeUnavailable, StripeWrongMode
 from coupon_pipeline.stripe_api.limits import Limiter, Limits, RateReport
 from coupon_pipeline.stripe_api.messages import Answer, Request, encodable, parse_body
@@ -21,6 +23,7 @@ from coupon_pipeline.stripe_api.transport import (
     Timeouts,
     check_base_url,
     is_loopback,
+    is_restricted,
     mode_of,
     new_client,
     new_session,
@@ -85,6 +88,7 @@ class StripeConnection:
         self._client: stripe.StripeClient | None = None
         self._lock = threading.Lock()
         self._counts = CallCounts()
+        self._clock_skew: timedelta | None = None
         self._refusals: dict[str, tuple[StripeRefused, ...]] = {}
 
     def __repr__(self) -> str:
@@ -94,11 +98,21 @@ class StripeConnection:
         """Which money the key moves."""
         return self._mode
 
+    def key_is_restricted(self) -> bool:
+        """Whether the key may do only what somebody ticked."""
+        return is_restricted(self._api_key)
+
     @property
     def calls(self) -> CallCounts:
         """What was sent so far."""
         with self._lock:
             return self._counts
+
+    @property
+    def clock_skew(self) -> timedelta | None:
+        """How far Stripe's clock is ahead of ours, by its last answer that told the time."""
+        with self._lock:
+            return self._clock_skew
 
     @property
     def limits(self) -> Limits:
@@ -159,14 +173,17 @@ class StripeConnection:
             return _refused_again(refusals[-1])
         self._limiter.take(label)
         self._count(writes=request.endpoint.writes, again=again)
+        sent = datetime.now(UTC)
         try:
             reply = self._sdk().raw_request(request.endpoint.method, path, **params)
         except stripe.StripeError as error:
+            self._compare_clocks(error.headers or {}, sent)
             verdict = verdict_on(error)
             if isinstance(verdict.error, StripeRefused):
                 self._refusals[label] = (*refusals, verdict.error)
             return verdict
         self._refusals.pop(label, None)
+        self._compare_clocks(reply.headers, sent)
         try:
             body = parse_body(reply.body)
         except ValueError:
@@ -181,6 +198,13 @@ class StripeConnection:
                 f"A {self._mode} key was given an object of {'live' if livemode else 'test'} mode.",
                 request_id=request_id,
             )
+
+    def _compare_clocks(self, headers: Mapping[str, str], sent: datetime) -> None:
+        date = next((value for name, value in headers.items() if name.lower() == "date"), None)
+        skew = skew_of(date, sent, datetime.now(UTC))
+        if skew is not None:
+            with self._lock:
+                self._clock_skew = skew
 
     def _count(self, *, writes: bool, again: bool) -> None:
         with self._lock:

@@ -8,10 +8,11 @@ from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdat
 from coupon_pipeline.domain.reuse import Reading, StripeCoupon
 from coupon_pipeline.domain.terms import Terms
 from coupon_pipeline.stripe_api import account, attachments, coupons
-from coupon_pipeline.stripe_api.account import Account, Permission
+from coupon_pipeline.stripe_api.account import Account
 from coupon_pipeline.stripe_api.client import StripeConnection
 from coupon_pipeline.stripe_api.coupons import CouponReads, CouponWritten
 from coupon_pipeline.stripe_api.errors import StripeEdgeError
+from coupon_pipeline.stripe_api.examination import Examination, examine
 from coupon_pipeline.stripe_api.listing import list_all
 from coupon_pipeline.stripe_api.messages import SCHEDULES, SUBSCRIPTIONS, Answer, JsonObject
 from coupon_pipeline.stripe_api.targets import EXPAND_SCHEDULE, EXPAND_SUBSCRIPTION
@@ -97,6 +98,6 @@ class StripeEdge(StripeConnection):
         """The next invoice, as it is or with changes such as `{"discounts": [...]}`."""
         return account.preview_invoice(self.send, subscription_id, params)
 
-    def probe_permissions(self) -> tuple[Permission, ...]:
-        """What the key may do, found out without writing."""
-        return account.probe_permissions(self.send)
+    def examine(self) -> Examination:
+        """Whether key and account are ready, asked without writing; nothing is raised."""
+        return examine(self)

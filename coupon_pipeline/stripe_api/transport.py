@@ -51,6 +51,11 @@ def mode_of(api_key: Secret) -> Literal["test", "live"]:
     return "live" if match.group(1) == "live" else "test"
 
 
+def is_restricted(api_key: Secret) -> bool:
+    """Whether it is a restricted key: https://docs.stripe.com/keys/restricted-api-keys."""
+    return api_key.get_secret_value().startswith("rk_")
+
+
 def is_loopback(base_url: str) -> bool:
     """Whether an address stays on this machine."""
     host = urlsplit(base_url).hostname or ""

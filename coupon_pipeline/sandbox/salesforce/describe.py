@@ -146,7 +146,7 @@ def _field(
         "cascadeDelete": spec.master,
         "restrictedDelete": False,
         "writeRequiresMasterRead": False,
-        "permissionable": spec.create and not spec.required and not spec.no_field_permission,
+        "permissionable": is_permissionable(a_field),
         "deprecatedAndHidden": False,
         "encrypted": False,
         "htmlFormatted": False,
@@ -156,6 +156,14 @@ def _field(
         "polymorphicForeignKey": False,
         "queryByDistance": False,
     }
+
+
+def is_permissionable(a_field: Field) -> bool:
+    """Whether field-level security can open and close it: required fields are always open."""
+    spec = a_field.spec
+    if spec.required or spec.no_field_permission or a_field.key in {"OwnerId", "CurrencyIsoCode"}:
+        return False
+    return spec.create or spec.calculated
 
 
 _NEVER_NULL = frozenset(

@@ -50,6 +50,10 @@ COLLECTIONS: Final = {
     "subscription_schedule": "/v1/subscription_schedules",
     "test_clock": "/v1/test_helpers/test_clocks",
 }
+KINDS_BY_COLLECTION: Final = {
+    **{path: kind for kind, path in COLLECTIONS.items()},
+    "/v1/invoices": "invoice",
+}
 
 
 class Reply:
@@ -260,7 +264,7 @@ class StripeService:
             path = raw_path.split(b"?")[0].decode("latin-1")
             endpoint, ids = self._found(method, path)
             self._check_limits(desk, endpoint, key)
-            key.require(endpoint.permission, self.switches)
+            self._check_permission(desk, endpoint, ids, key)
             text = _form_text(method, query, headers, body)
             desk.catch_up(int(self.clock.now().timestamp()))
             request = _Request(endpoint, ids, method, path, text, version, request_id)
@@ -319,6 +323,19 @@ class StripeService:
         if named:
             out["Stripe-Account"] = account_id
         return self._desk(account_id, livemode=key.livemode)
+
+    def _check_permission(
+        self, desk: Desk, endpoint: Endpoint, ids: tuple[str, ...], key: Key
+    ) -> None:
+        if ids and self.switches.stripe_permission_check == "after_lookup":
+            kind = KINDS_BY_COLLECTION.get(endpoint.path.partition("/{id}")[0])
+            if kind is not None:
+                desk.account.need(kind, ids[0])
+        permission = endpoint.permission
+        asks_who = endpoint.path == "/v1/account"
+        if asks_who and self.switches.stripe_account_permission != "none":
+            permission = self.switches.stripe_account_permission
+        key.require(permission, self.switches)
 
     def _check_limits(self, desk: Desk, endpoint: Endpoint, key: Key) -> None:
         seconds = self.clock.now().timestamp() if self.clock.frozen else time.monotonic()

@@ -1,0 +1,9 @@
+"""Is this org ready? Everything that `doctor` asks Salesforce, without writing anything."""
+
+from coupon_pipeline.salesforce.examination.examiner import (
+    Examination,
+    Wanted,
+    examine,
+)
+
+__all__ = ["Examination", "Wanted", "examine"]
