@@ -51,11 +51,27 @@ def load_attachments(
 ) -> StageReport:
     """Attach what was signed and is not attached yet: one read and one write for each target.
 
+    Some orders at a time, so that not every target is held at once; orders that share a target, or
+    the last redemptions of a coupon, are decided together.
+
     Raises:
         StripeEdgeError: Stripe is down or refuses the key; what was done so far is kept.
         LedgerError: the ledger belongs to another Stripe account.
     """
-    situation = _read_situation(run, ledger, live=settings.stripe().live)
+    with ledger.reading() as tx:
+        source.select_orders(tx, run.selection)
+        source.select_orders_on_same_targets(tx)
+        order_ids, bonds = list(source.read_order_days(tx)), source.read_bonds(tx)
+    report = StageReport(STAGE, whole=run.dry_run)
+    for portion in run.portions(order_ids, bonds):
+        report.include(_load_portion(run, ledger, stripe, settings, portion))
+    return report
+
+
+def _load_portion(
+    run: Run, ledger: Ledger, stripe: StripeEdge, settings: Settings, order_ids: Sequence[str]
+) -> StageReport:
+    situation = _read_situation(order_ids, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
     wanted = _sort_out(situation, book)
     if wanted:
@@ -82,7 +98,8 @@ def load_attachments(
             now(),
         )
     report = book.report()
-    report.requests = [plan.request for plan in plans if plan.request is not None]
+    if run.dry_run:
+        report.requests = [plan.request for plan in plans if plan.request is not None]
     return report
 
 
@@ -95,15 +112,14 @@ def _ids_of(targets: Sequence[_Target]) -> set[str]:
     return ids
 
 
-def _read_situation(run: Run, ledger: Ledger, *, live: bool) -> Situation:
+def _read_situation(order_ids: Sequence[str], ledger: Ledger, *, live: bool) -> Situation:
     """What the ledger holds. What is due later counts as due now in test mode.
 
     There a test clock may be ahead of ours (https://docs.stripe.com/billing/testing/test-clocks).
     """
     until = now() if live else datetime.max.replace(tzinfo=UTC)
     with ledger.reading() as tx:
-        source.select_orders(tx, run.selection)
-        source.select_orders_on_same_targets(tx)
+        source.select_orders_by_id(tx, order_ids)
         snapshots = decisions.read_snapshots(tx)
         return Situation(
             orders={order.order_id: order for order in source.read_orders(tx)},

@@ -1,10 +1,11 @@
 """What the stages of one run share: which orders, under which id, and whether it may write."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
+from coupon_pipeline.domain.portions import portions_of
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.rows import Cell
 
@@ -25,10 +26,11 @@ class Run:
     orders_at_a_time: int = 2000
     """How many a stage holds in memory, however many the selection has."""
 
-    def portions(self, order_ids: Sequence[str]) -> Iterator[Sequence[str]]:
-        """The orders, as many at a time as a stage may hold."""
-        for start in range(0, len(order_ids), self.orders_at_a_time):
-            yield order_ids[start : start + self.orders_at_a_time]
+    def portions(
+        self, order_ids: Sequence[str], bonds: Iterable[tuple[str, str]] = ()
+    ) -> Iterator[Sequence[str]]:
+        """The orders, as many at a time as a stage may hold; bonds keep orders together."""
+        yield from portions_of(order_ids, bonds, self.orders_at_a_time)
 
     @property
     def days(self) -> list[date]:
@@ -78,10 +80,9 @@ class StageReport:
         for day, counts in other.by_day.items():
             _add(self.by_day.setdefault(day, {}), counts)
         _add(self.totals, other.totals)
-        self.preview_columns = other.preview_columns
+        self.preview_columns = self.preview_columns or other.preview_columns
         self.preview += other.preview[: PREVIEW_ROWS - len(self.preview)]
-        kept = None if self.whole else PREVIEW_ROWS - len(self.changes)
-        self.changes += other.changes[:kept]
+        self.changes += other.changes[: None if self.whole else PREVIEW_ROWS - len(self.changes)]
         self.rows += other.rows
         self.changed_rows += other.changed_rows
         self.requests += other.requests

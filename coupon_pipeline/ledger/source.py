@@ -230,6 +230,11 @@ def read_order_days(tx: Transaction) -> dict[str, date]:
     return {cast("str", row[0]): cast("date", row[1]) for row in tx.rows("order_days")}
 
 
+def read_bonds(tx: Transaction) -> list[tuple[str, str]]:
+    """Selected orders with what they share with others, so that they are decided together."""
+    return [(cast("str", row[0]), cast("str", row[1])) for row in tx.rows("bonds_of_selected")]
+
+
 def read_items(tx: Transaction) -> list[OrderItem]:
     """The items of the selected orders."""
     return [_item(row) for row in tx.rows("order_items")]
