@@ -10,6 +10,7 @@ import concurrent.futures
 import json
 import multiprocessing
 import os
+import socket
 import sys
 import tempfile
 import time
@@ -17,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import click
 import dagster as dg
@@ -37,7 +39,9 @@ from tests.world import World
 REPORT = Path(__file__).parents[2] / "docs" / "fault-matrix"
 SCENARIO = "a foreign discount and a coupon on the line"
 SERVICES: tuple[ServiceName, ...] = ("salesforce", "stripe")
-WAITING = frozenset({"slow", "refused", "hold_before", "hold_after"})
+READ_TIMEOUT_SECONDS = 0.25
+"""So long an answer is waited for: a held request is one that times out."""
+AWAY_MILLISECONDS = 30
 
 
 @dataclass
@@ -62,13 +66,18 @@ class Fault:
 
     def rule(self) -> FaultRule:
         """For the sandbox."""
-        times = None if self.stays else 1
-        return FaultRule(service=self.service, kind=self.kind, after=self.call - 1, times=times)
+        return FaultRule(
+            service=self.service,
+            kind=self.kind,
+            after=self.call - 1,
+            times=None if self.stays else 1,
+            milliseconds=AWAY_MILLISECONDS,
+        )
 
 
 def kinds_of(service: ServiceName) -> list[str]:
-    """The faults that do not just take time."""
-    return [kind for kind in (*TRANSPORT_KINDS, *ANSWER_KINDS[service]) if kind not in WAITING]
+    """Every fault that the sandbox has for a service."""
+    return [*TRANSPORT_KINDS, *ANSWER_KINDS[service]]
 
 
 def faults_of(service: ServiceName, kind: str, calls: int) -> Iterable[Fault]:
@@ -90,7 +99,7 @@ def try_fault(
     with staged(scenario, folder, instance) as world:
         number = world.sandbox.faults.arm(fault.rule())
         try:
-            Life(world).run()
+            Life(world, read_timeout=READ_TIMEOUT_SECONDS).run()
         except (SalesforceError, StripeEdgeError, LedgerError) as error:
             ending.endings[error.code] += 1
             if not error.fix:
@@ -102,6 +111,7 @@ def try_fault(
             codes = _open_problems(world)
             ending.endings[", ".join(sorted(codes)) or "success"] += 1
         world.sandbox.faults.disarm(number)
+        wait_until_it_listens(world, fault.service)
         try:
             Life(world).run()
         except Exception as error:  # noqa: BLE001 - as above
@@ -111,6 +121,26 @@ def try_fault(
         left = _open_problems(world)
         if left:
             ending.wrong.append(f"{fault}: {left} without the fault")
+
+
+def wait_until_it_listens(world: World, service: ServiceName) -> None:
+    """A service that was taken off its port is back after `AWAY_MILLISECONDS`.
+
+    Raises:
+        TimeoutError: it is not.
+    """
+    addresses = world.sandbox.addresses
+    url = addresses.stripe_url if service == "stripe" else addresses.salesforce_url
+    where = urlsplit(url)
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            socket.create_connection((where.hostname or "", where.port or 0), timeout=1).close()
+        except OSError:
+            time.sleep(AWAY_MILLISECONDS / 1000)
+        else:
+            return
+    raise TimeoutError(f"{url} did not come back.")
 
 
 def _open_problems(world: World) -> set[str]:
@@ -188,9 +218,9 @@ def _told(ending: Ending) -> str:
 _TEXT = """# Fault matrix
 
 {trials} runs with a fault, {wrong} with a wrong end. Each fault strikes once, and for good, at each
-call of the scenario "{scenario}". The run ends in success or in an error or problem whose code and
-remedy are in the catalogue; the run after it, without the fault, makes both systems what they are
-without one.
+call of the scenario "{scenario}"; with a held request the client runs out of patience. The run
+ends in success or in an error or problem whose code and remedy are in the catalogue; the run after
+it, without the fault, makes both systems what they are without one.
 
 | service | fault | runs | ends of the run with the fault | wrong |
 |---|---|---|---|---|

@@ -21,10 +21,12 @@ from coupon_pipeline.assets.salesforce_records import write_back
 from coupon_pipeline.assets.stripe_coupons import load_coupons
 from coupon_pipeline.ledger import Ledger, crash_points
 from coupon_pipeline.salesforce import Pacing
+from coupon_pipeline.salesforce import Timeouts as SalesforceTimeouts
 from coupon_pipeline.sandbox.calls import ServiceName
 from coupon_pipeline.sandbox.faults import FaultRule
 from coupon_pipeline.settings import load_settings
 from coupon_pipeline.stripe_api import StripeEdge
+from coupon_pipeline.stripe_api.transport import Timeouts as StripeTimeouts
 from tests.crashes.points import Event, Point, is_write
 from tests.world import World
 
@@ -38,10 +40,14 @@ class Killed(BaseException):
 class Life:
     """A run that dies at a point, or that lives and tells what it did."""
 
-    def __init__(self, world: World, point: Point | None = None) -> None:
+    def __init__(
+        self, world: World, point: Point | None = None, *, read_timeout: float | None = None
+    ) -> None:
+        """`read_timeout` in seconds is how long an answer is waited for; as usual unless given."""
         self._world = world
         self._seen: dict[ServiceName, int] = {}
         self._point = point
+        self._read_timeout = read_timeout
         self._dead = threading.Event()
         self._commits = 0
         self.events: list[Event] = []
@@ -116,12 +122,24 @@ class Life:
         settings = load_settings()
         mapping = read_mapping(settings)
         account = settings.stripe()
+        patience = self._read_timeout
         ledger = open_ledger(settings)
         run = Run(f"run-{uuid4().hex}", self._world.selection())
         with (
-            closing(open_salesforce(settings, pacing=Pacing(pause=self.pause))) as salesforce,
             closing(
-                StripeEdge(account.api_key, base_url=account.api_base, pause=self.pause)
+                open_salesforce(
+                    settings,
+                    pacing=Pacing(pause=self.pause),
+                    timeouts=None if patience is None else SalesforceTimeouts(read=patience),
+                )
+            ) as salesforce,
+            closing(
+                StripeEdge(
+                    account.api_key,
+                    base_url=account.api_base,
+                    pause=self.pause,
+                    timeouts=None if patience is None else StripeTimeouts(read=patience),
+                )
             ) as stripe,
         ):
             reading: tuple[Callable[[], StageReport], ...] = (
