@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 
 import dagster as dg
 
@@ -31,7 +32,7 @@ from coupon_pipeline.ledger.problems import note_problems
 from coupon_pipeline.ledger.writes import settle_intents
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import Answer, Job, StripeEdge
-from coupon_pipeline.stripe_api.targets import read_target
+from coupon_pipeline.stripe_api.targets import list_targets, read_target
 
 STAGE = "coupon_attachments"
 SUBSCRIPTION, SCHEDULE = "subscription.update", "schedule.update"
@@ -103,6 +104,40 @@ def _load_portion(
     return report
 
 
+def find_attachments(run: Run, ledger: Ledger, stripe: StripeEdge, settings: Settings) -> int:
+    """What was granted earlier, as the proofs in Stripe tell it: for a ledger that is made again.
+
+    Only that is recorded, and nothing is written to Stripe; all else is left to the next run.
+
+    Returns:
+        How many targets could not be read.
+
+    Raises:
+        StripeEdgeError: Stripe is down or refuses the key.
+    """
+    situation = _read_situation(run, ledger, live=settings.stripe().live)
+    book = DecisionBook(run, situation)
+    wanted = _sort_out(situation, book)
+    targets = _read_targets(stripe, wanted, book, list_targets(stripe, wanted) if wanted else {})
+    plans = _plan(ledger, situation, targets, settings, book)
+    states = {target.state.target_id: target.state for target in targets}
+    for plan in plans:
+        book.keep([o for o in plan.outcomes if o.outcome == "unchanged"], plan.target_id)
+    granted = [
+        situation.as_it_is(row, states[row.target_id], settings.coupon_pipeline_metadata_prefix)
+        for row in book.rows.values()
+        if row.granted and row.target_id is not None
+    ]
+    done = [plan for plan in plans if plan.request is None]
+    target_ids = {plan.target_id for plan in done}
+    named = _ids_of([target for target in targets if target.state.target_id in target_ids])
+    with ledger.transaction() as tx:
+        decisions.record_attachments(tx, granted)
+        decisions.record_carries(tx, target_ids, book.carries(done))
+        decisions.record_planned_orders(tx, situation.orders_on(named))
+    return len(wanted.keys() - {name for target in targets for name in target.named})
+
+
 def _ids_of(targets: Sequence[_Target]) -> set[str]:
     ids = {name for target in targets for name in target.named}
     for target in targets:
@@ -163,15 +198,31 @@ def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[Wanted
 
 
 def _read_targets(
-    stripe: StripeEdge, wanted: Mapping[str, Sequence[WantedAttachment]], book: DecisionBook
+    stripe: StripeEdge,
+    wanted: Mapping[str, Sequence[WantedAttachment]],
+    book: DecisionBook,
+    known: Mapping[str, TargetState] = MappingProxyType({}),
 ) -> list[_Target]:
     """The targets as they are in Stripe; two names of the same one become one.
+
+    Those in `known` have been read already.
 
     Raises:
         StripeEdgeError: Stripe is down or refuses the key.
     """
-    jobs = [Job(target_id, partial(read_target, stripe, target_id)) for target_id in sorted(wanted)]
+    jobs = [
+        Job(target_id, partial(read_target, stripe, target_id))
+        for target_id in sorted(wanted.keys() - known.keys())
+    ]
     targets: dict[str, _Target] = {}
+
+    def take(name: str, state: TargetState) -> None:
+        target = targets.setdefault(state.target_id, _Target(state))
+        target.named.add(name)
+        target.wanted.extend(wanted[name])
+
+    for name, state in known.items():
+        take(name, state)
     outages = Outages()
     for outcomes in stripe.run_all(jobs):
         for outcome in outcomes:
@@ -181,9 +232,7 @@ def _read_targets(
                 book.fail([w.snapshot_id for w in wanted[name]], outcome.error, f"reading {name}")
                 continue
             assert outcome.result is not None, "a read ends with a state or an error"
-            known = targets.setdefault(outcome.result.target_id, _Target(outcome.result))
-            known.named.add(name)
-            known.wanted.extend(wanted[name])
+            take(name, outcome.result)
     outages.raise_if_nothing_was_answered()
     return [targets[target_id] for target_id in sorted(targets)]
 

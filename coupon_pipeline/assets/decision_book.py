@@ -18,7 +18,14 @@ from coupon_pipeline.domain.plan import is_attachable, wanted_attachment
 from coupon_pipeline.domain.problems import Blocked, Problem
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.snapshots import Snapshot
-from coupon_pipeline.domain.targets import SubscriptionState, WantedAttachment
+from coupon_pipeline.domain.targets import (
+    ScheduleState,
+    SubscriptionState,
+    TargetPolicy,
+    TargetState,
+    WantedAttachment,
+    find_item,
+)
 from coupon_pipeline.domain.verification import verify_schedule, verify_subscription
 from coupon_pipeline.ledger import Transaction, decisions
 from coupon_pipeline.ledger.decisions import Attachment, Carry, CouponDecision, RecordedCoupon
@@ -105,6 +112,33 @@ class Situation:
             "the proof in Stripe says it was attached before",
             coupon_id=terms.coupon_id if isinstance(terms, DerivedCoupon) else None,
         )
+
+    def as_it_is(self, row: Attachment, state: TargetState, prefix: str) -> Attachment:
+        """A grant that only the proof remembers, with the coupon that its place really has.
+
+        That of other terms of the same quote coupon where the terms of then are not known any
+        more: no order coupon was written, and the quote coupon was edited since.
+        """
+        snapshot = self.snapshots[row.snapshot_id]
+        subscription = state.subscription if isinstance(state, ScheduleState) else state
+        if not isinstance(subscription, SubscriptionState) or row.discount_id is not None:
+            return row
+        place, live = subscription.subscription_id, subscription.discounts
+        if snapshot.scope.order_item_id is not None:
+            policy = TargetPolicy(metadata_prefix=prefix)
+            at = find_item(snapshot.scope.order_item_id, None, subscription.items, policy)
+            if at is None:
+                return row
+            place, live = subscription.items[at].item_id, subscription.items[at].discounts
+        ours = {
+            c.coupon_id
+            for c in self.coupons.values()
+            if c.quote_coupon_id == snapshot.quote_coupon_id
+        }
+        there = next((each for each in live if each.coupon_id in ours), None)
+        if there is None:
+            return row
+        return replace(row, coupon_id=there.coupon_id, discount_id=there.discount_id, place=place)
 
     def exhausted(self, snapshot: Snapshot, coupon_id: str, left: int) -> Blocked:
         """That a coupon's redemptions go to orders that were activated earlier."""
@@ -275,6 +309,8 @@ class DecisionBook:
             decided_at=at,
             run_id=self._run.run_id,
         )
+        if old is None and outcome.outcome == "unchanged" and order is not None:
+            row = replace(row, attached_at=order.activated_at)  # the earliest that it can have been
         if old is not None and old.granted:
             row = replace(
                 old,

@@ -24,6 +24,9 @@ _COMMANDS = {
     "plan": "Show what sync would do; nothing is written anywhere.",
     "explain": "Tell the story of an order, item, quote coupon, Stripe coupon or subscription.",
     "doctor": "Check credentials, permissions, fields, currencies, mapping and ledger.",
+    "verify": "Prove that the ledger is intact and unaltered, and agrees with both systems.",
+    "rebuild-ledger": "Make a lost or broken ledger again from Salesforce and Stripe.",
+    "evidence": "Export every write, before and after, as Parquet, CSV or JSON.",
     "problems": "List the records that are blocked or waiting, with what to do.",
     "sandbox": "Serve a local Salesforce and Stripe until stopped.",
 }
@@ -40,8 +43,9 @@ class _Commands(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"coupon_pipeline.cli.{cmd_name}")
-        return cast("click.Command", getattr(module, cmd_name))
+        name = cmd_name.replace("-", "_")
+        module = importlib.import_module(f"coupon_pipeline.cli.{name}")
+        return cast("click.Command", getattr(module, name))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

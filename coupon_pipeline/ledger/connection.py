@@ -19,6 +19,14 @@ import duckdb
 PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.02
 
+REBUILD = (
+    "Put a copy from a backup in its place, or make it again from Salesforce and Stripe with: "
+    "coupon-pipeline rebuild-ledger. It keeps the old file."
+)
+
+_BROKEN = ("checksum", "corrupt")
+"""Words of DuckDB's for a block that is not what was written."""
+
 Result = TypeVar("Result")
 
 
@@ -71,6 +79,10 @@ def open_database(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnect
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
         except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
+            if any(word in str(error).lower() for word in _BROKEN):
+                raise LedgerError(
+                    "ledger.corrupt", f"A part of the ledger {path} is broken: {error}.", REBUILD
+                ) from error
             raise LedgerError(
                 "ledger.unwritable",
                 f"The ledger {path} cannot be read or written: {error}.",
@@ -90,8 +102,8 @@ def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
         raise LedgerError(
             "ledger.unreadable",
             f"The ledger {path} cannot be opened: {error}.",
-            "Check that the disk is not full, that the file may be read and written, and that it "
-            "was written by this version; a copy from a backup can take its place.",
+            "Check that the disk is not full and that the file may be read and written. If it is "
+            f"broken: {REBUILD[0].lower()}{REBUILD[1:]}",
         ) from error
 
 

@@ -214,6 +214,11 @@ def read_coupons(tx: Transaction) -> dict[tuple[str, str], RecordedCoupon]:
     return {(coupon.quote_coupon_id, coupon.terms_hash): coupon for coupon in known}
 
 
+def read_all_coupons(tx: Transaction) -> list[RecordedCoupon]:
+    """Every Stripe coupon that the ledger knows."""
+    return [_coupon(row) for row in tx.rows("all_coupons")]
+
+
 def record_coupon_decisions(tx: Transaction, decisions: Iterable[CouponDecision]) -> None:
     """Keep the latest decision on each snapshot's coupon."""
     tx.upsert(

@@ -71,7 +71,12 @@ def read_coupons_at_odds(tx: Transaction) -> list[Finding]:
 def read_ledger_at_odds(tx: Transaction, sent_before: datetime) -> list[Finding]:
     """Grants without a coupon or target, and writes from before that moment without an outcome."""
     tx.stage("write_intents", ["written_at"], [(sent_before,)])
-    return _findings(tx, "ledger_at_odds")
+    return [*read_grants_at_odds(tx), *_findings(tx, "writes_unanswered")]
+
+
+def read_grants_at_odds(tx: Transaction) -> list[Finding]:
+    """Grants without a coupon or a target."""
+    return _findings(tx, "grants_at_odds")
 
 
 def read_order_coupons_written(tx: Transaction, since: datetime) -> int:

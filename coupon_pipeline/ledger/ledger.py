@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
+from itertools import count
 from pathlib import Path
 from typing import cast
 
@@ -18,6 +19,8 @@ from coupon_pipeline.ledger.transaction import Transaction
 
 LOAD_PATIENCE_SECONDS = 600.0
 _EMPTY_FILE_BYTES = 64 * 1024
+_FILES = ("", ".wal", ".lock", ".load.lock")
+"""Endings of what belongs to a ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,37 @@ class Ledger:
             log = Path(f"{self.path}.wal")
             if log.exists():
                 shutil.copyfile(log, f"{path}.wal")
+
+    def rebuilding(self) -> "Ledger":
+        """A new, empty ledger beside this one; what a killed rebuild left there is removed."""
+        beside = Path(f"{self.path}.rebuilding")
+        for suffix in _FILES:
+            Path(f"{beside}{suffix}").unlink(missing_ok=True)
+        return Ledger(beside)
+
+    def give_way_to(self, made_again: "Ledger", at: datetime) -> Path | None:
+        """Put another ledger in this one's place, and keep the old file under another name.
+
+        Killed in between, it leaves no ledger: a run then begins with a new one, which is safe.
+
+        Returns:
+            The name of the old file, if there was one.
+        """
+        with file_lock(Path(f"{self.path}.lock"), exclusive=True):
+            kept = self._free_name(at) if self.path.exists() else None
+            for suffix in ("", ".wal"):
+                old = Path(f"{self.path}{suffix}")
+                if kept is not None and old.exists():
+                    old.rename(f"{kept}{suffix}")
+            made_again.path.rename(self.path)
+        for suffix in _FILES[1:]:
+            Path(f"{made_again.path}{suffix}").unlink(missing_ok=True)
+        return kept
+
+    def _free_name(self, at: datetime) -> Path:
+        name = f"{self.path}.kept-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+        taken = (Path(f"{name}-{n}") if n else Path(name) for n in count())
+        return next(path for path in taken if not path.exists())
 
     def pin(self, identity: Identity) -> None:
         """Tie the ledger to its pair of accounts, or refuse another pair.

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 
 import duckdb
 
@@ -89,6 +90,10 @@ class Transaction:
             ).fetchone()
             rows += int(counted[0]) if counted else 0
         return rows
+
+    def write_parquet(self, statement: str, path: Path) -> None:
+        """The rows of a query kept in `statements/`, as a Parquet file."""
+        self._connection.sql(statement_text(statement)).write_parquet(str(path))
 
 
 @cache

@@ -28,6 +28,7 @@ from coupon_pipeline.salesforce.permission_set import grants, permission_set_xml
 from coupon_pipeline.salesforce.rates import read_rates
 from coupon_pipeline.salesforce.reading import JunctionsRead, OrdersRead, Reader
 from coupon_pipeline.salesforce.session import Pacing, connect
+from coupon_pipeline.salesforce.sync_records import ToldRecord, read_sync_records
 from coupon_pipeline.salesforce.transport import Quota, Timeouts
 from coupon_pipeline.salesforce.write_back import RowResult, Writer
 
@@ -162,6 +163,10 @@ class SalesforceEdge:
         if not self.read_org().is_multi_currency:
             return {}
         return read_rates(self._session, days, today)
+
+    def read_sync_records(self) -> list[ToldRecord]:
+        """The sync records about quote coupons."""
+        return read_sync_records(self._session, self.describe())
 
     def update_records(
         self, object_name: str, rows: Sequence[tuple[str, Mapping[str, Scalar]]]

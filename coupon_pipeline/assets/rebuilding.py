@@ -1,0 +1,435 @@
+"""A ledger made again from both systems, and whether a ledger agrees with them.
+
+Salesforce gives the orders and the coupons as they stood, Stripe the coupons with the metadata that
+says what each was made from, and the proofs of what was attached. Nothing is written to either.
+"""
+
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from coupon_pipeline.assets.activated_orders import extract_orders
+from coupon_pipeline.assets.coupon_attachments import find_attachments
+from coupon_pipeline.assets.coupon_junctions import extract_junctions
+from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
+from coupon_pipeline.assets.resources import open_salesforce, open_stripe, read_mapping
+from coupon_pipeline.assets.run import Run, now
+from coupon_pipeline.assets.stripe_coupons import pin_account
+from coupon_pipeline.domain.derivation import DerivedCoupon
+from coupon_pipeline.domain.mapping import RECORD_KEYS, TERMS_KEY, CouponMapping
+from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.domain.reuse import StripeCoupon, terms_of_stripe
+from coupon_pipeline.domain.snapshots import Snapshot
+from coupon_pipeline.domain.terms import coupon_id, terms_hash
+from coupon_pipeline.ledger import Ledger, LedgerError, decisions, source
+from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
+from coupon_pipeline.ledger.evidence import append_entries, chain_faults, read_entries, read_head
+from coupon_pipeline.ledger.problems import SyncRecord, record_sync_records
+from coupon_pipeline.ledger.rows import json_text
+from coupon_pipeline.ledger.runs import Calls, finish_run
+from coupon_pipeline.ledger.verification import Discrepancy
+from coupon_pipeline.ledger.writes import WriteOutcome, read_open_intents, record_outcomes
+from coupon_pipeline.salesforce import SalesforceEdge
+from coupon_pipeline.settings import Settings
+from coupon_pipeline.stripe_api import StripeEdge
+
+EVERYTHING = Selection(date(1990, 1, 1), date(9999, 12, 31))
+_AGAIN = "Found again in Stripe, made from the same terms."
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """What was found."""
+
+    run_id: str
+    orders: int = 0
+    snapshots: int = 0
+    coupons: int = 0
+    attachments: int = 0
+    evidence: int = 0
+    """Entries that were taken over from the old ledger."""
+    unread_targets: int = 0
+    """Could not be read just now: the next run reads them."""
+    edited: tuple[str, ...] = ()
+    """Stripe coupons that say they are ours and are not what they were made as."""
+    calls: Calls = field(default_factory=lambda: Calls(0, 0, 0))
+
+    def as_json(self) -> dict[str, object]:
+        """The document that `rebuild-ledger --json` prints."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """A comparison of the ledger with both systems."""
+
+    coupons: int
+    attachments: int
+    calls: Calls
+    discrepancies: tuple[Discrepancy, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """For the document that `verify --json` prints."""
+        return {
+            "coupons": self.coupons,
+            "attachments": self.attachments,
+            "calls": asdict(self.calls),
+        }
+
+
+def replace_ledger(settings: Settings, ledger: Ledger) -> tuple[Rebuilt, Path | None]:
+    """Make the ledger again, and put it in the place of the old one, which is kept aside.
+
+    Returns:
+        What was found, and the name of the old file, if there was one.
+
+    Raises:
+        SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: the old file
+            stays where it is.
+    """
+    with ledger.load_lock():
+        made_again = ledger.rebuilding()
+        rebuilt = rebuild(settings, made_again)
+        rebuilt = replace(rebuilt, evidence=_take_evidence_over(ledger, made_again, rebuilt))
+        with made_again.transaction() as tx:
+            finish_run(tx, rebuilt.run_id, json_text(rebuilt.as_json()))
+        return rebuilt, ledger.give_way_to(made_again, now())
+
+
+def _take_evidence_over(old: Ledger, new: Ledger, rebuilt: Rebuilt) -> int:
+    """The chain of a ledger that can still be read and is unbroken goes on in the new one.
+
+    What its open writes came to was seen, as everything was read.
+    """
+    if not old.path.exists():
+        return 0
+    try:
+        with old.reading() as tx:
+            entries, head = read_entries(tx), read_head(tx)
+    except LedgerError:
+        return 0
+    if chain_faults(entries, head):
+        return 0
+    with new.transaction() as tx:
+        append_entries(tx, [entry.cells for entry in entries])
+        if not rebuilt.unread_targets:
+            why = "found out by reading everything for a new ledger"
+            record_outcomes(
+                tx,
+                [
+                    WriteOutcome(each.intent_id, "settled", None, why, now(), rebuilt.run_id)
+                    for each in read_open_intents(tx)
+                ],
+            )
+    return len(entries)
+
+
+def rebuild(settings: Settings, ledger: Ledger) -> Rebuilt:
+    """Fill a new ledger with what both systems hold.
+
+    Raises:
+        SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: nothing is
+            lost; what was filled so far is of no use.
+    """
+    mapping = read_mapping(settings)
+    run_id = f"rebuild-{uuid4()}"
+    with (
+        closing(open_salesforce(settings)) as salesforce,
+        closing(open_stripe(settings)) as stripe,
+    ):
+        activations = salesforce.activation_range()
+        first, last = activations or (now().date(), now().date())
+        run = Run(run_id, Selection(max(first, settings.first_day), max(last, settings.first_day)))
+        extract_orders(run, ledger, salesforce, settings, mapping)
+        pin_account(ledger, stripe)
+        extract_junctions(run, ledger, salesforce, mapping)
+        freeze_snapshots(run, ledger, salesforce, settings, mapping)
+        edited = _find_coupons(run, ledger, salesforce, stripe, settings, mapping)
+        unread = find_attachments(run, ledger, stripe, settings)
+        _find_sync_records(run, ledger, salesforce)
+        with ledger.reading() as tx:
+            source.select_orders(tx, EVERYTHING)
+            return Rebuilt(
+                run_id,
+                orders=len(source.read_orders(tx)),
+                snapshots=len(decisions.read_snapshots(tx)),
+                coupons=len(decisions.read_all_coupons(tx)),
+                attachments=sum(each.granted for each in decisions.read_attachments(tx).values()),
+                unread_targets=unread,
+                edited=tuple(sorted(edited)),
+                calls=Calls(salesforce.calls, stripe.calls.reads, stripe.calls.writes),
+            )
+
+
+def compare_with_systems(settings: Settings, ledger: Ledger) -> Agreement:
+    """Read both systems as for a new ledger, and tell where the ledger says something else.
+
+    Raises:
+        SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: one of the two
+            could not be read.
+    """
+    with tempfile.TemporaryDirectory(prefix="coupon_pipeline-verify-") as folder:
+        made_again = Ledger(Path(folder) / "ledger.duckdb")
+        found = rebuild(settings, made_again)
+        ours, theirs = _Held.read(ledger), _Held.read(made_again)
+    discrepancies = (
+        *_different_coupons(ours, theirs, frozenset(found.edited)),
+        *_different_snapshots(ours, theirs),
+        *_different_attachments(ours, theirs),
+    )
+    return Agreement(
+        len(ours.coupons),
+        sum(a.granted for a in ours.attachments.values()),
+        found.calls,
+        discrepancies,
+    )
+
+
+def _find_coupons(
+    run: Run,
+    ledger: Ledger,
+    salesforce: SalesforceEdge,
+    stripe: StripeEdge,
+    settings: Settings,
+    mapping: CouponMapping,
+) -> set[str]:
+    """Record the account's coupons that their metadata calls ours, and who uses them.
+
+    Returns:
+        Ids of those that are not what they were made as.
+    """
+    org_id = salesforce.read_org().org_id
+    lineage = _Lineage(org_id, settings)
+    edited, known = set[str](), dict[tuple[str, str], StripeCoupon]()
+    for coupon in stripe.list_coupons():
+        key = lineage.key_of(coupon)
+        if key is None:
+            continue
+        if terms_hash(terms_of_stripe(coupon)) != key[1]:
+            edited.add(coupon.coupon_id)
+        elif key not in known or lineage.is_derived(coupon, key):
+            known[key] = coupon
+    with ledger.reading() as tx:
+        source.select_orders(tx, run.selection)
+        snapshots = decisions.read_snapshots(tx)
+        terms = decisions.read_terms(tx, snapshots)
+    users = _users(snapshots, terms)
+    recorded = [
+        RecordedCoupon(
+            quote_coupon_id=key[0],
+            terms_hash=key[1],
+            coupon_id=coupon.coupon_id,
+            origin="created" if lineage.is_derived(coupon, key) else "adopted",
+            reason=_AGAIN,
+            terms=terms_of_stripe(coupon),
+            metadata=_ours(coupon.metadata, users.get(key, ()), terms, lineage),
+            mapping_hash=mapping.mapping_hash,
+            first_order_id=users[key][0].scope.order_id if key in users else "",
+            recorded_at=now(),
+            run_id=run.run_id,
+        )
+        for key, coupon in known.items()
+    ]
+    with ledger.transaction() as tx:
+        decisions.record_coupons(tx, recorded)
+        decisions.record_coupon_decisions(tx, _reuses(run, users, known))
+    return edited
+
+
+class _Lineage:
+    """Tells from the metadata of a Stripe coupon which quote coupon and terms it was made from."""
+
+    def __init__(self, org_id: str, settings: Settings) -> None:
+        self._org_id = org_id
+        self._host = urlsplit(settings.salesforce().instance_url).netloc
+        prefix = settings.coupon_pipeline_metadata_prefix
+        self._id_key, self._link_key = (prefix + key for key in RECORD_KEYS)
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """The metadata keys that are ours whatever the mapping says."""
+        return frozenset({self._id_key, self._link_key, TERMS_KEY})
+
+    def key_of(self, coupon: StripeCoupon) -> tuple[str, str] | None:
+        """Quote coupon and terms hash, if it is a coupon of this org that the pipeline knew.
+
+        An id that follows from the org is proof; of an adopted coupon, the link names the org.
+        """
+        quote_coupon_id = coupon.metadata.get(self._id_key)
+        hashed = coupon.metadata.get(TERMS_KEY)
+        if not quote_coupon_id or not hashed:
+            return None
+        key = quote_coupon_id, hashed
+        link = urlsplit(coupon.metadata.get(self._link_key, ""))
+        if self.is_derived(coupon, key):
+            return key
+        is_ours = link.netloc == self._host and not coupon.coupon_id.startswith("sf-")
+        return key if is_ours else None
+
+    def is_derived(self, coupon: StripeCoupon, key: tuple[str, str]) -> bool:
+        """Whether its id follows from this org, the quote coupon and the terms."""
+        return coupon.coupon_id == coupon_id(self._org_id, *key)
+
+
+def _users(
+    snapshots: Iterable[Snapshot], terms: Mapping[str, object]
+) -> dict[tuple[str, str], list[Snapshot]]:
+    """The snapshots of each key, the order that was activated first before the others."""
+    users: dict[tuple[str, str], list[Snapshot]] = {}
+    for snapshot in sorted(snapshots, key=lambda s: (s.activated_at, s.snapshot_id)):
+        derived = terms[snapshot.snapshot_id]
+        if isinstance(derived, DerivedCoupon):
+            key = derived.quote_coupon_id, derived.terms_hash
+            users.setdefault(key, []).append(snapshot)
+    return users
+
+
+def _ours(
+    metadata: Mapping[str, str],
+    users: Iterable[Snapshot],
+    terms: Mapping[str, object],
+    lineage: _Lineage,
+) -> dict[str, str]:
+    """The keys that we wrote: the fixed ones, and those that the mapping makes for its users."""
+    derived = (terms[user.snapshot_id] for user in users)
+    mapped = {key for each in derived if isinstance(each, DerivedCoupon) for key in each.metadata}
+    return {key: value for key, value in metadata.items() if key in lineage.keys | mapped}
+
+
+def _reuses(
+    run: Run,
+    users: Mapping[tuple[str, str], Iterable[Snapshot]],
+    known: Mapping[tuple[str, str], StripeCoupon],
+) -> Iterator[CouponDecision]:
+    for key, coupon in known.items():
+        limit = coupon.max_redemptions
+        for snapshot in users.get(key, ()):
+            yield CouponDecision(
+                snapshot_id=snapshot.snapshot_id,
+                decision="reuse",
+                coupon_id=coupon.coupon_id,
+                code=None,
+                reason=_AGAIN,
+                differences=(),
+                redemptions_left=None if limit is None else limit - coupon.times_redeemed,
+                decided_at=now(),
+                run_id=run.run_id,
+            )
+
+
+def _find_sync_records(run: Run, ledger: Ledger, salesforce: SalesforceEdge) -> None:
+    """Record what Salesforce was told about the coupons of these orders."""
+    told = salesforce.read_sync_records()
+    with ledger.transaction() as tx:
+        source.select_orders(tx, run.selection)
+        orders = {order.order_id: order.order_id for order in source.read_orders(tx)}
+        orders |= {item.order_item_id: item.order_id for item in source.read_items(tx)}
+        records = [
+            SyncRecord(
+                each.compound_id,
+                orders[each.primary_record_id],
+                "Error" if each.status == "Error" else "Resolved",
+                each.message,
+            )
+            for each in told
+            if each.primary_record_id in orders
+        ]
+        record_sync_records(tx, records, now())
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """What a ledger says about everything."""
+
+    snapshots: Mapping[str, Snapshot]
+    hashes: Mapping[str, tuple[str, str]]
+    """Mapping hash and terms hash by snapshot id."""
+    coupons: Mapping[str, RecordedCoupon]
+    attachments: Mapping[str, Attachment]
+
+    @classmethod
+    def read(cls, ledger: Ledger) -> "_Held":
+        with ledger.reading() as tx:
+            source.select_orders(tx, EVERYTHING)
+            snapshots = decisions.read_snapshots(tx)
+            terms = decisions.read_terms(tx, snapshots)
+            return cls(
+                {s.snapshot_id: s for s in snapshots},
+                {
+                    snapshot_id: (derived.mapping_hash, derived.terms_hash)
+                    for snapshot_id, derived in terms.items()
+                    if isinstance(derived, DerivedCoupon)
+                },
+                {each.coupon_id: each for each in decisions.read_all_coupons(tx)},
+                decisions.read_attachments(tx),
+            )
+
+
+def _different_coupons(ours: _Held, theirs: _Held, edited: frozenset[str]) -> Iterator[Discrepancy]:
+    for its_id, coupon in sorted(ours.coupons.items()):
+        there = theirs.coupons.get(its_id)
+        if its_id in edited:
+            yield _differs(its_id, f"Stripe coupon {its_id} was edited: its terms are others.")
+        elif there is None:
+            what = f"Stripe coupon {its_id} of quote coupon {coupon.quote_coupon_id} is not there."
+            yield _differs(its_id, what)
+        else:
+            changed = [k for k, v in coupon.metadata.items() if there.metadata.get(k, v) != v]
+            for key in sorted(changed):
+                what = f"Metadata {key} of Stripe coupon {its_id} is not what was written."
+                yield _differs(its_id, what)
+    for its_id in sorted(theirs.coupons.keys() - ours.coupons.keys()):
+        what = f"Stripe coupon {its_id} was made by the pipeline, and the ledger does not know it."
+        yield _differs(its_id, what)
+
+
+def _different_snapshots(ours: _Held, theirs: _Held) -> Iterator[Discrepancy]:
+    """Where proof in Salesforce says other terms; today's coupon proves nothing."""
+    for snapshot_id, snapshot in theirs.snapshots.items():
+        mine, found = ours.hashes.get(snapshot_id), theirs.hashes.get(snapshot_id)
+        same_mapping = mine is not None and found is not None and mine[0] == found[0]
+        proven = snapshot.evidence == "order_coupon"
+        if proven and same_mapping and mine != found:
+            what = (
+                f"Order coupon {snapshot.evidence_record_id} of order {snapshot.scope.order_id} "
+                "has other terms than those that were frozen."
+            )
+            yield _differs(snapshot.evidence_record_id, what)
+
+
+def _different_attachments(ours: _Held, theirs: _Held) -> Iterator[Discrepancy]:
+    for snapshot_id, snapshot in sorted(theirs.snapshots.items()):
+        mine, found = ours.attachments.get(snapshot_id), theirs.attachments.get(snapshot_id)
+        order_id = snapshot.scope.order_id
+        granted = mine is not None and mine.granted
+        if mine is not None and granted and found is None:
+            what = (
+                f"The ledger says that order {order_id} got its discount on {mine.target_id}, and "
+                "no proof in Stripe says so."
+            )
+            yield _differs(order_id, what)
+        elif found is not None and not granted:
+            what = (
+                f"A proof in Stripe says that order {order_id} got its discount on "
+                f"{found.target_id}, and the ledger does not know it."
+            )
+            yield _differs(order_id, what)
+        elif mine is not None and found is not None:
+            if mine.coupon_id != found.coupon_id:
+                what = (
+                    f"The discount of order {order_id} on {found.target_id} comes from coupon "
+                    f"{found.coupon_id}; the ledger says {mine.coupon_id}."
+                )
+                yield _differs(order_id, what)
+            if found.code is not None and found.code != mine.code:
+                what = f"The discount of order {order_id} on {mine.target_id}: {found.code}."
+                yield _differs(order_id, what)
+
+
+def _differs(record_id: str, what: str) -> Discrepancy:
+    return Discrepancy("systems", record_id, what)
