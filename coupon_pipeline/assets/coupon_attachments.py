@@ -27,7 +27,7 @@ from coupon_pipeline.domain.targets import (
     TargetState,
     WantedAttachment,
 )
-from coupon_pipeline.ledger import Ledger, decisions, source
+from coupon_pipeline.ledger import Ledger, decisions, inspection, source
 from coupon_pipeline.ledger.problems import note_problems
 from coupon_pipeline.ledger.writes import settle_intents
 from coupon_pipeline.settings import Settings
@@ -115,10 +115,27 @@ def find_attachments(run: Run, ledger: Ledger, stripe: StripeEdge, settings: Set
     Raises:
         StripeEdgeError: Stripe is down or refuses the key.
     """
-    situation = _read_situation(run, ledger, live=settings.stripe().live)
+    with ledger.reading() as tx:
+        source.select_orders(tx, run.selection)
+        order_ids, bonds = list(source.read_order_days(tx)), source.read_bonds(tx)
+        named = set(inspection.read_targets(tx).values())
+    known = list_targets(stripe, named) if named else {}
+    portions = run.portions(order_ids, bonds)
+    return sum(_find_portion(run, ledger, stripe, settings, each, known) for each in portions)
+
+
+def _find_portion(
+    run: Run,
+    ledger: Ledger,
+    stripe: StripeEdge,
+    settings: Settings,
+    order_ids: Sequence[str],
+    known: Mapping[str, TargetState],
+) -> int:
+    situation = _read_situation(order_ids, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
     wanted = _sort_out(situation, book)
-    targets = _read_targets(stripe, wanted, book, list_targets(stripe, wanted) if wanted else {})
+    targets = _read_targets(stripe, wanted, book, known)
     plans = _plan(ledger, situation, targets, settings, book)
     states = {target.state.target_id: target.state for target in targets}
     for plan in plans:
@@ -221,8 +238,8 @@ def _read_targets(
         target.named.add(name)
         target.wanted.extend(wanted[name])
 
-    for name, state in known.items():
-        take(name, state)
+    for name in sorted(wanted.keys() & known.keys()):
+        take(name, known[name])
     outages = Outages()
     for outcomes in stripe.run_all(jobs):
         for outcome in outcomes:
