@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 
 export DAGSTER_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo ui test benchmark crashes faults check lock clean
+.PHONY: help demo ui test benchmark crashes faults check lock sbom audit clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -e 's/:.*##/\t/' | expand -t 10
@@ -39,6 +39,13 @@ lock: ## resolve requirements.lock again (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-strip-extras --exclude-newer "48 hours" \
 	  --custom-compile-command "make lock" --output-file requirements.lock
+
+sbom: $(INSTALLED) ## CycloneDX bill of materials, from the lock
+	@$(BIN)/python -m coupon_pipeline.cli.bill_of_materials requirements.lock > sbom.cdx.json
+	@echo "sbom.cdx.json"
+
+audit: $(INSTALLED) ## known vulnerabilities of what is locked (needs the network and pip-audit)
+	pip-audit --require-hashes --disable-pip -r requirements.lock
 
 clean: ## remove the environment and what runs have left
 	rm -rf $(VENV) .dagster .coupon_pipeline

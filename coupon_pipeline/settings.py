@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from pydantic import (
     BeforeValidator,
     Field,
+    PrivateAttr,
     SecretStr,
     ValidationError,
     field_validator,
@@ -31,6 +32,7 @@ from coupon_pipeline.salesforce.logins import (
     Login,
     PasswordLogin,
 )
+from coupon_pipeline.secret_sources import SecretSource, SecretUnreadableError
 
 SALESFORCE_API_VERSION = "67.0"
 """The newest release confirmed by public documentation (Summer '26)."""
@@ -118,13 +120,25 @@ class Settings(BaseSettings):
     salesforce_namespace: str = "stripeConnector"
     salesforce_api_version: str = SALESFORCE_API_VERSION
     salesforce_access_token: SecretStr | None = None
+    salesforce_access_token_file: Path | None = None
+    salesforce_access_token_command: SecretStr | None = None
     salesforce_username: str | None = None
     salesforce_consumer_key: SecretStr | None = None
+    salesforce_consumer_key_file: Path | None = None
+    salesforce_consumer_key_command: SecretStr | None = None
     salesforce_consumer_secret: SecretStr | None = None
+    salesforce_consumer_secret_file: Path | None = None
+    salesforce_consumer_secret_command: SecretStr | None = None
     salesforce_private_key_file: Path | None = None
     salesforce_password: SecretStr | None = None
+    salesforce_password_file: Path | None = None
+    salesforce_password_command: SecretStr | None = None
     salesforce_security_token: SecretStr | None = None
+    salesforce_security_token_file: Path | None = None
+    salesforce_security_token_command: SecretStr | None = None
     stripe_api_key: SecretStr | None = None
+    stripe_api_key_file: Path | None = None
+    stripe_api_key_command: SecretStr | None = None
     stripe_api_base: str = STRIPE_API_BASE
     stripe_account: str | None = None
     coupon_pipeline_db: Path | None = None
@@ -184,6 +198,32 @@ class Settings(BaseSettings):
             raise ValueError("must be a namespace prefix without underscores at its end, or empty")
         return value
 
+    _secrets: dict[str, SecretStr | None] = PrivateAttr(default_factory=dict)
+    """Secrets that were needed, so that a command is run once."""
+
+    def secret(self, name: str) -> SecretStr | None:
+        """A secret by the name of its field, from wherever the settings say.
+
+        Raises:
+            SettingsError: it cannot be had, or two variables name it.
+        """
+        if name not in self._secrets:
+            command: SecretStr | None = getattr(self, f"{name}_command")
+            source = SecretSource(
+                name.upper(),
+                getattr(self, name),
+                getattr(self, f"{name}_file"),
+                None if command is None else command.get_secret_value(),
+            )
+            try:
+                self._secrets[name] = source.read()
+            except SecretUnreadableError as error:
+                fault = SettingsError(error.variable, error.message, error.fix)
+            else:
+                return self._secrets[name]
+            raise fault
+        return self._secrets[name]
+
     @property
     def uses_local_sandbox(self) -> bool:
         """Whether no Salesforce and no Stripe variable is set at all."""
@@ -221,7 +261,7 @@ class Settings(BaseSettings):
                 "is not set.",
                 "Set it to the org's My Domain address, such as https://acme.my.salesforce.com.",
             )
-        check_address("SALESFORCE_INSTANCE_URL", url)
+        check_address("SALESFORCE_INSTANCE_URL", url, SALESFORCE_HOSTS)
         return SalesforceAccount(
             instance_url=url.rstrip("/"),
             login=self._login(),
@@ -237,13 +277,14 @@ class Settings(BaseSettings):
         """
         if self.uses_local_sandbox:
             return _sandbox_addresses().stripe
-        if self.stripe_api_key is None:
+        api_key = self.secret("stripe_api_key")
+        if api_key is None:
             raise SettingsError(
                 "STRIPE_API_KEY",
                 "is not set.",
                 "Set it to a secret or restricted key of the account, from the Stripe dashboard.",
             )
-        mode = re.match(r"(?:sk|rk)_(test|live)_", self.stripe_api_key.get_secret_value())
+        mode = re.match(r"(?:sk|rk)_(test|live)_", api_key.get_secret_value())
         if mode is None:
             raise SettingsError(
                 "STRIPE_API_KEY",
@@ -257,19 +298,23 @@ class Settings(BaseSettings):
                 "is not true, and STRIPE_API_KEY is a live key: real customers would be charged.",
                 "Use a test key, or set COUPON_PIPELINE_LIVE=true when live money is meant.",
             )
-        check_address("STRIPE_API_BASE", self.stripe_api_base)
+        check_address("STRIPE_API_BASE", self.stripe_api_base, STRIPE_HOSTS)
         return StripeAccount(
-            api_key=self.stripe_api_key,
+            api_key=api_key,
             api_base=self.stripe_api_base.rstrip("/"),
             account=self.stripe_account,
             live=live,
         )
 
     def _login(self) -> Login:
-        username, key = self.salesforce_username, self.salesforce_consumer_key
+        username, key = self.salesforce_username, self.secret("salesforce_consumer_key")
+        access_token = self.secret("salesforce_access_token")
+        consumer_secret = self.secret("salesforce_consumer_secret")
+        password = self.secret("salesforce_password")
+        security_token = self.secret("salesforce_security_token")
         ways: list[Login] = []
-        if self.salesforce_access_token is not None:
-            ways.append(AccessToken(self.salesforce_access_token.get_secret_value()))
+        if access_token is not None:
+            ways.append(AccessToken(access_token.get_secret_value()))
         if username and key and self.salesforce_private_key_file:
             if not self.salesforce_private_key_file.is_file():
                 raise SettingsError(
@@ -280,18 +325,14 @@ class Settings(BaseSettings):
             ways.append(
                 JwtLogin(username, key.get_secret_value(), self.salesforce_private_key_file)
             )
-        if key and self.salesforce_consumer_secret:
+        if key and consumer_secret:
             ways.append(
-                ClientCredentials(
-                    key.get_secret_value(), self.salesforce_consumer_secret.get_secret_value()
-                )
+                ClientCredentials(key.get_secret_value(), consumer_secret.get_secret_value())
             )
-        if username and self.salesforce_password and self.salesforce_security_token is not None:
+        if username and password and security_token is not None:
             ways.append(
                 PasswordLogin(
-                    username,
-                    self.salesforce_password.get_secret_value(),
-                    self.salesforce_security_token.get_secret_value(),
+                    username, password.get_secret_value(), security_token.get_secret_value()
                 )
             )
         if len(ways) == 1:
@@ -319,13 +360,20 @@ def load_settings() -> Settings:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         variable = str(first["loc"][0]).upper()
         reason = str(first["msg"]).removeprefix("Value error, ")
-        raise SettingsError(
-            variable, f"is not valid: {reason}.", "Correct it, or unset it for its default."
-        ) from None
+    # not inside: the frames of the other error hold all that was set
+    raise SettingsError(
+        variable, f"is not valid: {reason}.", "Correct it, or unset it for its default."
+    )
 
 
-def check_address(variable: str, url: str) -> None:
-    """Refuse what is no address, and plain http to anything but this machine.
+SALESFORCE_HOSTS = (".salesforce.com", ".force.com", ".salesforce.mil", ".sfcrmproducts.cn")
+STRIPE_HOSTS = (".stripe.com",)
+
+
+def check_address(variable: str, url: str, hosts: tuple[str, ...]) -> None:
+    """Refuse what is no address, hosts of others, and plain http to anything but this machine.
+
+    Credentials go to the address, so that a slip of the pen must not send them elsewhere.
 
     Raises:
         SettingsError: naming the variable.
@@ -340,6 +388,13 @@ def check_address(variable: str, url: str) -> None:
             variable,
             "uses plain http, which would send credentials unprotected.",
             "Use https; plain http is accepted for 127.0.0.1, ::1 and localhost only.",
+        )
+    if not (parts.hostname.lower().endswith(hosts) or _is_loopback(parts.hostname)):
+        raise SettingsError(
+            variable,
+            f"names {parts.hostname}, which is not a host of that service.",
+            f"Its hosts end in {' or '.join(hosts)}; 127.0.0.1, ::1 and localhost are accepted for "
+            "a stand-in on this machine.",
         )
 
 

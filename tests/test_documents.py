@@ -56,3 +56,17 @@ def test_a_page_names_only_codes_and_settings_that_exist(page: str) -> None:
 
     assert codes - set(CATALOGUE) == set()
     assert {name for name in settings if name.lower() not in Settings.model_fields} == set()
+
+
+def test_the_security_page_names_every_secret() -> None:
+    """With its other two variables."""
+    text = (DOCS / "security.md").read_text(encoding="utf-8")
+    secrets = [
+        name
+        for name, info in Settings.model_fields.items()
+        if "SecretStr" in str(info.annotation) and not name.endswith("_command")
+    ]
+
+    for name in secrets:
+        for variable in (name, f"{name}_file", f"{name}_command"):
+            assert f"`{variable.upper()}`" in text

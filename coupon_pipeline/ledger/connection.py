@@ -8,6 +8,7 @@ lock, such as a notebook, are waited for as well. Both waits have a bound.
 
 import fcntl
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,7 +72,7 @@ def open_database(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnect
         LedgerError: the file is no DuckDB database that this version can read, or cannot be
             written.
     """
-    with file_lock(Path(f"{path}.lock"), exclusive=write):
+    with file_lock(Path(f"{path}.lock"), exclusive=write), owner_only():
         if write and path.exists() and not path.stat().st_size:
             path.unlink()  # left by a run that was killed while making it; DuckDB refuses it
         connection = _patiently(lambda: _connect(path, write=write), path, PATIENCE_SECONDS)
@@ -91,6 +92,31 @@ def open_database(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnect
             ) from error
         finally:
             connection.close()
+
+
+_owner_only_lock = threading.Lock()
+_owner_only_depth = [0, 0]
+"""How many blocks are inside, and the mask from before the first."""
+
+
+@contextmanager
+def owner_only() -> Iterator[None]:
+    """Files that are made in the block can be read by their owner only.
+
+    DuckDB makes the database and its log itself. The mask is the whole process's, so blocks of
+    several threads share one change of it.
+    """
+    with _owner_only_lock:
+        if not _owner_only_depth[0]:
+            _owner_only_depth[1] = os.umask(0o077)
+        _owner_only_depth[0] += 1
+    try:
+        yield
+    finally:
+        with _owner_only_lock:
+            _owner_only_depth[0] -= 1
+            if not _owner_only_depth[0]:
+                os.umask(_owner_only_depth[1])
 
 
 def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:

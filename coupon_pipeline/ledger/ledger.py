@@ -13,7 +13,7 @@ from typing import cast
 import duckdb
 
 from coupon_pipeline.ledger import crash_points
-from coupon_pipeline.ledger.connection import LedgerError, file_lock, open_database
+from coupon_pipeline.ledger.connection import LedgerError, file_lock, open_database, owner_only
 from coupon_pipeline.ledger.migrations import SCHEMA_VERSION, keep_copy, migrate
 from coupon_pipeline.ledger.transaction import Transaction
 
@@ -61,7 +61,6 @@ class Ledger:
             connection.execute("BEGIN")
             if may_be_empty and _is_empty(connection):
                 _create_schema(connection)
-                self.path.chmod(0o600)
             version = _version(connection, self.path)
             if version < SCHEMA_VERSION:
                 keep_copy(self.path, version)
@@ -125,7 +124,7 @@ class Ledger:
 
     def copy_to(self, path: Path) -> None:
         """A copy of the file as it is between two transactions."""
-        with file_lock(Path(f"{self.path}.lock"), exclusive=False):
+        with file_lock(Path(f"{self.path}.lock"), exclusive=False), owner_only():
             shutil.copyfile(self.path, path)
             log = Path(f"{self.path}.wal")
             if log.exists():

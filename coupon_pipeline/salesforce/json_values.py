@@ -1,6 +1,7 @@
 """JSON as it crosses the wire to Salesforce: numbers stay exact in both directions."""
 
 import json
+from collections.abc import Collection
 from decimal import Decimal
 from typing import TypeAlias
 
@@ -18,6 +19,19 @@ def json_text(value: Json) -> str:
     if isinstance(value, dict):
         return "{" + ",".join(f"{json.dumps(k)}:{json_text(v)}" for k, v in value.items()) + "}"
     return json.dumps(value)
+
+
+def without_secrets(value: Json, secrets: Collection[str]) -> Json:
+    """The value with every secret in its texts replaced, should a server repeat what it got."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "[hidden]")
+        return value
+    if isinstance(value, list):
+        return [without_secrets(item, secrets) for item in value]
+    if isinstance(value, dict):
+        return {key: without_secrets(item, secrets) for key, item in value.items()}
+    return value
 
 
 def as_object(value: Json) -> dict[str, Json]:

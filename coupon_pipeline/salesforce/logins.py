@@ -49,6 +49,19 @@ class PasswordLogin:
 Login: TypeAlias = AccessToken | JwtLogin | ClientCredentials | PasswordLogin
 
 
+def secrets_of(login: Login) -> tuple[str, ...]:
+    """What must not be shown of a login."""
+    match login:
+        case AccessToken():
+            return (login.token,)
+        case JwtLogin():
+            return (login.consumer_key,)
+        case ClientCredentials():
+            return (login.consumer_key, login.consumer_secret)
+        case PasswordLogin():
+            return tuple(text for text in (login.password, login.security_token) if text)
+
+
 class InstanceUrlError(SalesforceError):
     """The instance URL cannot be used."""
 

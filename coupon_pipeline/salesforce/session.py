@@ -21,13 +21,14 @@ from simple_salesforce.login import SalesforceLogin
 from urllib3.exceptions import NewConnectionError
 
 from coupon_pipeline.salesforce.errors import (
+    SalesforceError,
     SalesforceLoginFailed,
     SalesforceRefused,
     SalesforceUnavailable,
     error_of,
     refusal_of,
 )
-from coupon_pipeline.salesforce.json_values import Json, as_object, json_text
+from coupon_pipeline.salesforce.json_values import Json, as_object, json_text, without_secrets
 from coupon_pipeline.salesforce.logins import (
     AccessToken,
     ClientCredentials,
@@ -37,6 +38,7 @@ from coupon_pipeline.salesforce.logins import (
     PasswordLogin,
     is_loopback,
     parse_instance,
+    secrets_of,
 )
 from coupon_pipeline.salesforce.transport import Quota, Timeouts, Usage, open_http
 
@@ -158,14 +160,10 @@ class SalesforceSession:
         try:
             answer = self._http.get(f"https://{self.instance.netloc}/services/data")
         except requests.RequestException as error:
-            raise _transport_error(error, what) from error
-        try:
-            listed = cast(Json, answer.json())
-        except ValueError:
-            listed = None
-        if answer.ok and isinstance(listed, list):
-            return tuple(str(as_object(each).get("version")) for each in listed)
-        raise error_of(answer.status_code, listed, what)
+            fault = _transport_error(error, what)
+        else:
+            return _versions_in(answer, what)
+        raise fault
 
     def call(
         self, method: str, path: str, body: Json = None, *, what: str, repeatable: bool = True
@@ -199,22 +197,37 @@ class SalesforceSession:
         return self._told(lambda: cast(Json, client.restful(path, method=method, data=data)), what)
 
     def _told(self, ask: Callable[[], Json], what: str) -> Json:
-        """The answer, or our own error in place of the library's."""
+        """The answer, or our own error in place of the library's.
+
+        It is raised when the library's has been left behind, because the frames of that one hold
+        the headers of the request, and with them the token.
+        """
         try:
             return ask()
         except library.SalesforceExpiredSession as error:
-            said = refusal_of(cast(Json, error.content))
-            raise SalesforceLoginFailed(
-                f"{what}: Salesforce does not accept the session ({said.error_code or 401}).",
-                "Set a fresh SALESFORCE_ACCESS_TOKEN, or use a login that can be renewed."
-                if isinstance(self._login, AccessToken)
-                else _CHECK_LOGIN,
-                code="salesforce.session_refused",
-            ) from None
+            said = without_secrets(cast(Json, error.content), self._secrets())
+            fault: SalesforceError = self._session_refused(said, what)
         except library.SalesforceError as error:
-            raise error_of(error.status, cast(Json, error.content), what) from None
+            said = without_secrets(cast(Json, error.content), self._secrets())
+            fault = error_of(error.status, said, what)
         except requests.RequestException as error:
-            raise _transport_error(error, what) from error
+            fault = _transport_error(error, what)
+        raise fault
+
+    def _secrets(self) -> tuple[str, ...]:
+        """What an answer might repeat, and no message may."""
+        token = self._client.session_id if self._client is not None else ""
+        return tuple(secret for secret in (token, *secrets_of(self._login)) if secret)
+
+    def _session_refused(self, content: Json, what: str) -> SalesforceLoginFailed:
+        said = refusal_of(content)
+        return SalesforceLoginFailed(
+            f"{what}: Salesforce does not accept the session ({said.error_code or 401}).",
+            "Set a fresh SALESFORCE_ACCESS_TOKEN, or use a login that can be renewed."
+            if isinstance(self._login, AccessToken)
+            else _CHECK_LOGIN,
+            code="salesforce.session_refused",
+        )
 
     def _opened(self, expired: Salesforce | None) -> Salesforce:
         """The open session; a new one if there is none or the one in use has expired.
@@ -237,31 +250,35 @@ class SalesforceSession:
         if isinstance(self._login, AccessToken):
             return self._login.token
         try:
-            token, host = self._log_in(self._login)
+            opened, host = self._log_in(self._login)
         except SalesforceUnavailable as error:
             error.not_done = True  # the request that wanted the session has not left
             raise
         self._check_host(host)
-        return token
+        return opened.token
 
-    def _log_in(self, login: JwtLogin | ClientCredentials | PasswordLogin) -> tuple[str, str]:
+    def _log_in(
+        self, login: JwtLogin | ClientCredentials | PasswordLogin
+    ) -> tuple[AccessToken, str]:
+        """The session and its host. What is secret is never a variable of its own here."""
         try:
-            return _log_in(login, self.instance, self.api_version, self._http)
+            return _opened_by(_log_in(login, self.instance, self.api_version, self._http))
         except library.SalesforceAuthenticationFailed as error:
-            raise _login_error(error) from None
+            fault: SalesforceError = _login_error(error, secrets_of(login))
         except requests.RequestException as error:
-            raise _transport_error(error, "Logging in") from error
+            fault = _transport_error(error, "Logging in")
         except (OSError, ValueError, PyJWTError) as error:
             # the private key: not there, or no key
-            raise SalesforceLoginFailed(
+            fault = SalesforceLoginFailed(
                 f"The private key cannot be used ({type(error).__name__}).",
                 "Check SALESFORCE_PRIVATE_KEY_FILE.",
-            ) from None
+            )
         except (AttributeError, KeyError, TypeError):
             # simple-salesforce takes every answer of the login endpoint for a token or an error
-            raise SalesforceUnavailable(
+            fault = SalesforceUnavailable(
                 "Logging in: the answer was neither a token nor a refusal.", _RUN_AGAIN
-            ) from None
+            )
+        raise fault  # not inside, so that the library's frames, which hold the secrets, are left
 
     def _check_host(self, answered: str) -> None:
         """A session of another org would read the wrong customers' coupons.
@@ -280,6 +297,10 @@ class SalesforceSession:
                 f"Set SALESFORCE_INSTANCE_URL to https://{host}, or use that org's credentials.",
                 code="salesforce.other_instance",
             )
+
+
+def _opened_by(answer: tuple[str, str]) -> tuple[AccessToken, str]:
+    return AccessToken(answer[0]), answer[1]
 
 
 def connect(
@@ -338,13 +359,23 @@ def _log_in(
     )
 
 
+def _versions_in(answer: requests.Response, what: str) -> tuple[str, ...]:
+    try:
+        listed = cast(Json, answer.json())
+    except ValueError:
+        listed = None
+    if answer.ok and isinstance(listed, list):
+        return tuple(str(as_object(each).get("version")) for each in listed)
+    raise error_of(answer.status_code, listed, what)
+
+
 def _login_error(
-    error: library.SalesforceAuthenticationFailed,
+    error: library.SalesforceAuthenticationFailed, secrets: tuple[str, ...]
 ) -> SalesforceLoginFailed | SalesforceUnavailable:
     if isinstance(error.code, int):
         # the login endpoint answered with a page instead of its error document
         return SalesforceUnavailable(f"Logging in: the answer was {error.code}.", _RUN_AGAIN)
-    said = refusal_of(cast(Json, error.auth_message)).message
+    said = refusal_of(without_secrets(cast(Json, error.auth_message), secrets)).message
     return SalesforceLoginFailed(f"Logging in was refused: {error.code}: {said}.", _CHECK_LOGIN)
 
 
