@@ -1,6 +1,7 @@
 """The file itself: created once, shared by processes, tied to its accounts, never half written."""
 
 import multiprocessing
+import os
 from pathlib import Path
 
 import duckdb
@@ -141,3 +142,22 @@ def test_waiting_for_the_file_ends_with_a_sentence(tmp_path: Path) -> None:
     ):
         pass
     assert caught.value.code == "ledger.busy"
+
+
+def test_every_file_of_the_ledger_is_made_for_its_owner(tmp_path: Path) -> None:
+    """Also the log that DuckDB keeps while a transaction is open, whatever the mask allows."""
+    before = os.umask(0)
+    try:
+        ledger = Ledger(tmp_path / "ledger.duckdb")
+        with ledger.transaction() as tx:
+            _watermark(tx, "quote_coupons")
+            during = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+        with ledger.load_lock():
+            ledger.copy_to(tmp_path / "copy.duckdb")
+        after = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+        assert os.umask(0) == 0
+    finally:
+        os.umask(before)
+
+    assert len(after) >= 4
+    assert set(during.values()) | set(after.values()) == {0o600}
