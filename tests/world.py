@@ -133,10 +133,17 @@ class World:
         currency: str = "USD",
         synced: bool = True,
         activated: bool = True,
+        amends: str | None = None,
     ) -> MadeOrder:
-        """An order from a quote with coupons on the quote and on each of its lines."""
+        """An order from a quote with coupons on the quote and on each of its lines.
+
+        One that amends a contract is an amendment.
+        """
         quote = self.create(
-            "SBQQ__Quote__c", CurrencyIsoCode=currency, SBQQ__Account__c=self._account
+            "SBQQ__Quote__c",
+            CurrencyIsoCode=currency,
+            SBQQ__Account__c=self._account,
+            SBQQ__MasterContract__c=amends,
         )
         for coupon in coupons:
             self.associate(quote, coupon)
@@ -146,7 +153,8 @@ class World:
             AccountId=self._account,
             EffectiveDate=self.sandbox.clock.now().date().isoformat(),
             Status="Draft",
-            Type="New",
+            Type="Amendment" if amends else "New",
+            ContractId=amends,
             CurrencyIsoCode=currency,
             Pricebook2Id=self._pricebook,
             SBQQ__Quote__c=quote,
@@ -188,6 +196,10 @@ class World:
             Quote__c=quote_id,
             Quote_Stripe_Coupon__c=coupon_id,
         )
+
+    def contract_of(self, order: MadeOrder) -> str:
+        """The contract that an order became."""
+        return self.create("Contract", AccountId=self._account, SBQQ__Order__c=order.order_id)
 
     def _product(self, currency: str) -> tuple[str, str]:
         number = next(self._numbers)

@@ -1,23 +1,22 @@
 """Discounts on the subscriptions and items that the orders became."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from types import MappingProxyType
 
 import dagster as dg
 
-from coupon_pipeline.assets.carrying_out import Outages, StripeWrite, carry_out
+from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out
 from coupon_pipeline.assets.decision_book import DecisionBook, Situation
 from coupon_pipeline.assets.partitions import activation_days
+from coupon_pipeline.assets.reading_targets import Target, ids_of, read_targets
 from coupon_pipeline.assets.reporting import record_stage, run_of
 from coupon_pipeline.assets.resources import RunOptions
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.stripe_coupons import pin_account, stripe_coupons
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate, TargetPlan
 from coupon_pipeline.domain.before import before_schedule, before_subscription
-from coupon_pipeline.domain.plan import beyond_the_limit, is_attachable, is_settled
+from coupon_pipeline.domain.plan import beyond_the_limit, is_attachable, is_settled, names_disagree
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.schedules import is_proven, plan_target
 from coupon_pipeline.domain.targets import (
@@ -31,20 +30,11 @@ from coupon_pipeline.ledger import Ledger, decisions, inspection, source
 from coupon_pipeline.ledger.problems import note_problems
 from coupon_pipeline.ledger.writes import settle_intents
 from coupon_pipeline.settings import Settings
-from coupon_pipeline.stripe_api import Answer, Job, StripeEdge
-from coupon_pipeline.stripe_api.targets import list_targets, read_target
+from coupon_pipeline.stripe_api import Answer, StripeEdge
+from coupon_pipeline.stripe_api.targets import list_targets
 
 STAGE = "coupon_attachments"
 SUBSCRIPTION, SCHEDULE = "subscription.update", "schedule.update"
-
-
-@dataclass(slots=True)
-class _Target:
-    """One thing in Stripe with all that is wanted on it, whatever id the orders call it by."""
-
-    state: TargetState
-    named: set[str] = field(default_factory=set)
-    wanted: list[WantedAttachment] = field(default_factory=list)
 
 
 def load_attachments(
@@ -77,19 +67,19 @@ def _load_portion(
     wanted = _sort_out(situation, book)
     if wanted:
         pin_account(ledger, stripe)
-    targets = _read_targets(stripe, wanted, book)
+    targets = read_targets(stripe, wanted, situation, book)
     plans = _plan(ledger, situation, targets, settings, book)
     if not run.dry_run:
         carry_out(run, ledger, stripe, _writes(stripe, targets, plans), book.record)
     for plan in plans:
         if run.dry_run or plan.request is None:
             book.keep(plan.outcomes, plan.target_id)
-    target_ids = _ids_of(targets)
+    target_ids = ids_of(targets)
     with ledger.transaction() as tx:
         source.select_orders_by_id(tx, situation.orders)
         decisions.record_attachments(tx, book.rows.values())
         decisions.record_carries(tx, target_ids, book.carries(plans))
-        decisions.record_planned_orders(tx, situation.orders_on(_ids_of(targets)))
+        decisions.record_planned_orders(tx, situation.orders_on(ids_of(targets)))
         note_problems(tx, STAGE, book.problems(), situation.days(), now())
         settle_intents(
             tx,
@@ -135,7 +125,7 @@ def _find_portion(
     situation = _read_situation(order_ids, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
     wanted = _sort_out(situation, book)
-    targets = _read_targets(stripe, wanted, book, known)
+    targets = read_targets(stripe, wanted, situation, book, known)
     plans = _plan(ledger, situation, targets, settings, book)
     states = {target.state.target_id: target.state for target in targets}
     for plan in plans:
@@ -147,21 +137,12 @@ def _find_portion(
     ]
     done = [plan for plan in plans if plan.request is None]
     target_ids = {plan.target_id for plan in done}
-    named = _ids_of([target for target in targets if target.state.target_id in target_ids])
+    named = ids_of([target for target in targets if target.state.target_id in target_ids])
     with ledger.transaction() as tx:
         decisions.record_attachments(tx, granted)
         decisions.record_carries(tx, target_ids, book.carries(done))
         decisions.record_planned_orders(tx, situation.orders_on(named))
     return len(wanted.keys() - {name for target in targets for name in target.named})
-
-
-def _ids_of(targets: Sequence[_Target]) -> set[str]:
-    ids = {name for target in targets for name in target.named}
-    for target in targets:
-        ids.add(target.state.target_id)
-        if isinstance(target.state, ScheduleState) and target.state.subscription is not None:
-            ids.add(target.state.subscription.subscription_id)
-    return ids
 
 
 def _read_situation(order_ids: Sequence[str], ledger: Ledger, *, live: bool) -> Situation:
@@ -199,72 +180,34 @@ def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[Wanted
         ready = situation.ready(snapshot)
         if isinstance(ready, Blocked):
             book.decide(snapshot, "blocked", ready, "its coupon cannot be used")
-            if situation.may_be_proven(snapshot) and order.stripe_id is not None:
-                wanted.setdefault(order.stripe_id, [])
-        elif order.stripe_id is None:
+            if situation.may_be_proven(snapshot) and order.target_id is not None:
+                wanted.setdefault(order.target_id, [])
+        elif order.target_id is None:
             none_yet = Blocked("target.none_yet", {"order_number": order.order_number})
             book.decide(snapshot, "pending", none_yet, "the order has no Stripe id so far")
         elif not is_attachable(order):
-            invoice = Blocked("target.not_subscription", {"target_id": order.stripe_id})
+            invoice = Blocked("target.not_subscription", {"target_id": order.target_id})
             book.decide(snapshot, "not_applicable", invoice, "the order became an invoice")
         else:
-            wanted.setdefault(order.stripe_id, []).append(ready)
+            wanted.setdefault(order.target_id, []).append(ready)
+            if names_disagree(order) and order.initial_stripe_id is not None:
+                wanted.setdefault(order.initial_stripe_id, [])
     for granted in situation.granted_on(wanted):
         wanted[granted.target_id].append(granted.wanted)
     return wanted
 
 
-def _read_targets(
-    stripe: StripeEdge,
-    wanted: Mapping[str, Sequence[WantedAttachment]],
-    book: DecisionBook,
-    known: Mapping[str, TargetState] = MappingProxyType({}),
-) -> list[_Target]:
-    """The targets as they are in Stripe; two names of the same one become one.
-
-    Those in `known` have been read already.
-
-    Raises:
-        StripeEdgeError: Stripe is down or refuses the key.
-    """
-    jobs = [
-        Job(target_id, partial(read_target, stripe, target_id))
-        for target_id in sorted(wanted.keys() - known.keys())
-    ]
-    targets: dict[str, _Target] = {}
-
-    def take(name: str, state: TargetState) -> None:
-        target = targets.setdefault(state.target_id, _Target(state))
-        target.named.add(name)
-        target.wanted.extend(wanted[name])
-
-    for name in sorted(wanted.keys() & known.keys()):
-        take(name, known[name])
-    outages = Outages()
-    for outcomes in stripe.run_all(jobs):
-        for outcome in outcomes:
-            name = outcome.job.name
-            outages.judge(outcome.error)
-            if outcome.error is not None:
-                book.fail([w.snapshot_id for w in wanted[name]], outcome.error, f"reading {name}")
-                continue
-            assert outcome.result is not None, "a read ends with a state or an error"
-            take(name, outcome.result)
-    outages.raise_if_nothing_was_answered()
-    return [targets[target_id] for target_id in sorted(targets)]
-
-
 def _plan(
     ledger: Ledger,
     situation: Situation,
-    targets: Sequence[_Target],
+    targets: Sequence[Target],
     settings: Settings,
     book: DecisionBook,
 ) -> list[TargetPlan]:
     """The pure plan of every target, with all that was granted there by whichever order."""
     with ledger.reading() as tx:
         source.select_orders_by_id(tx, situation.orders)
-        granted = decisions.read_grants(tx, _ids_of(targets))
+        granted = decisions.read_grants(tx, ids_of(targets))
         source.select_orders_by_id(
             tx, {*situation.orders, *(g.scope.order_id for g in granted.values())}
         )
@@ -295,7 +238,7 @@ def _plan(
 
 def _beyond_the_limit(
     situation: Situation,
-    targets: Sequence[_Target],
+    targets: Sequence[Target],
     plans: Sequence[TargetPlan],
     book: DecisionBook,
 ) -> frozenset[str]:
@@ -319,7 +262,7 @@ def _beyond_the_limit(
 
 
 def _writes(
-    stripe: StripeEdge, targets: Sequence[_Target], plans: Sequence[TargetPlan]
+    stripe: StripeEdge, targets: Sequence[Target], plans: Sequence[TargetPlan]
 ) -> list[StripeWrite[Answer]]:
     """One request for each target that must change."""
     states = {target.state.target_id: target.state for target in targets}

@@ -63,9 +63,9 @@ class Situation:
         """The orders that name one of these targets, with the name, by order id."""
         named = set(target_ids)
         return {
-            order.order_id: order.stripe_id
+            order.order_id: order.target_id
             for order in self.orders.values()
-            if order.stripe_id is not None and order.stripe_id in named
+            if order.target_id is not None and order.target_id in named
         }
 
     def granted_on(self, target_ids: Iterable[str]) -> list[GrantedWish]:
@@ -80,6 +80,11 @@ class Situation:
             wish = wanted_attachment(snapshot, terms.terms, attachment.coupon_id or "")
             wishes.append(GrantedWish(target_id, wish))
         return wishes
+
+    def was_granted(self, snapshot_id: str) -> bool:
+        """Whether the ledger remembers that it was attached or adopted."""
+        before = self.before.get(snapshot_id)
+        return before is not None and before.granted
 
     def may_be_proven(self, snapshot: Snapshot) -> bool:
         """Whether an attachment may have been made that the ledger does not remember.
@@ -98,7 +103,7 @@ class Situation:
         return [
             snapshot_id
             for snapshot_id, snapshot in self.snapshots.items()
-            if self.orders[snapshot.scope.order_id].stripe_id in target_ids
+            if self.orders[snapshot.scope.order_id].target_id in target_ids
             and self.may_be_proven(snapshot)
             and isinstance(self.ready(snapshot), Blocked)
         ]
@@ -183,7 +188,7 @@ class DecisionBook:
             AttachmentOutcome(
                 snapshot.snapshot_id, outcome, reason, code=why.code, details=why.details
             ),
-            order.stripe_id,
+            order.target_id,
         )
 
     def tell(self, snapshot_id: str) -> None:
@@ -301,7 +306,7 @@ class DecisionBook:
             details=outcome.details,
             reason=outcome.reason,
             coupon_id=outcome.coupon_id,
-            target_id=target_id if granted or order is None else order.stripe_id,
+            target_id=target_id if granted or order is None else order.target_id,
             place=outcome.place,
             discount_id=outcome.discount_id,
             phases=outcome.phases,

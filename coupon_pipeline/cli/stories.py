@@ -95,9 +95,9 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
                 order.order_id,
                 f"Order {order.order_number} ({order.order_id}), activated "
                 f"{_at(order.activated_at)}, in Stripe "
-                f"{order.stripe_id or 'not there yet'}",
+                f"{_in_stripe(order)}",
                 tuple(chapters),
-                order.stripe_id,
+                order.target_id,
                 tuple(
                     attachment.discount_id
                     for snapshot in snapshots
@@ -138,7 +138,7 @@ def _is_about(
     attachment: Attachment | None,
 ) -> bool:
     """Whether a coupon belongs in the answer: all of an order's, else those that the id names."""
-    if wanted in {order.order_id, order.order_number, order.stripe_id}:
+    if wanted in {order.order_id, order.order_number, order.target_id}:
         return True
     named = {snapshot.quote_coupon_id, snapshot.scope.order_item_id}
     if coupon is not None:
@@ -146,6 +146,12 @@ def _is_about(
     if attachment is not None:
         named |= {attachment.target_id, attachment.place, attachment.discount_id}
     return wanted in named
+
+
+def _in_stripe(order: Order) -> str:
+    if order.stripe_id is None and order.target_id is not None:
+        return f"{order.target_id} of the initial order {order.initial_order_id} of its contract"
+    return order.target_id or "not there yet"
 
 
 def _headline(snapshot: Snapshot) -> str:

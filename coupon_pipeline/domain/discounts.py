@@ -25,7 +25,7 @@ from coupon_pipeline.domain.drafts import (
     refused_by_status,
     seen,
 )
-from coupon_pipeline.domain.records import OrderItem, Scope
+from coupon_pipeline.domain.records import Order, OrderItem, Scope
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
     GrantedAttachment,
@@ -49,19 +49,20 @@ def plan_subscription(
     items: Mapping[str, OrderItem],
     policy: TargetPolicy,
     now: datetime,
+    orders: Mapping[str, Order] | None = None,
     known: Known | None = None,
 ) -> TargetPlan:
     """One request for the subscription and all its items, or none when nothing must change.
 
     `wanted` are the snapshots of any orders on this subscription, `granted` what the ledger holds
-    by snapshot id, `items` the order items by id. A snapshot that is blocked stops no other.
+    by snapshot id, `items` and `orders` are by id. A snapshot that is blocked stops no other.
     An adoption is proved like an attachment, so that a lost ledger cannot turn it into a second
     discount once the first is spent. `known` is given where proofs of a former schedule count too.
     """
     if state.schedule_id is not None:
         raise ValueError(f"{state.target_id} is managed by {state.schedule_id}: plan the schedule")
     known = known or Known.of(granted, [state.metadata], [state.subscription_id], now)
-    draft = _SubscriptionDraft(state, known, items, policy)
+    draft = _SubscriptionDraft(state, known, items, orders or {}, policy)
     draft.claim(known.records(wanted, state.target_id))
     outcomes = [draft.decide(w) for w in in_stacking_order(wanted, policy)]
     return TargetPlan(state.target_id, draft.request(), tuple(outcomes))
@@ -75,8 +76,10 @@ class _SubscriptionDraft:
         state: SubscriptionState,
         known: Known,
         items: Mapping[str, OrderItem],
+        orders: Mapping[str, Order],
         policy: TargetPolicy,
     ) -> None:
+        self._orders = orders
         self._state = state
         self._known = known
         self._items = items
@@ -117,6 +120,8 @@ class _SubscriptionDraft:
             return ended
         if place is None:
             return self._no_item(w)
+        if self._is_ahead(w):
+            return refused(w, "target.no_phase_yet", target_id=state.target_id)
         own = self._lists[place]
         refusal = refused_by_currency(w, state.target_id, state.currency) or self._proof.refusal(
             w, state.target_id
@@ -124,6 +129,17 @@ class _SubscriptionDraft:
         if not refusal and own.find(w.coupon_id):
             return self._there_already(w, place)
         return refusal or refused_by_room(w, state.target_id, [own]) or self._attach(w, place)
+
+    def _is_ahead(self, w: WantedAttachment) -> bool:
+        """Whether an amendment that only its contract ties to this subscription is still to come.
+
+        Without a schedule there is no phase of its own to wait for, only its effective date.
+        """
+        order = self._orders.get(w.scope.order_id)
+        if order is None or order.stripe_id is not None or w.scope.order_item_id is not None:
+            return False
+        day = order.effective_date
+        return order.is_amendment and day is not None and day > self._known.now.date()
 
     def _attach(self, w: WantedAttachment, place: int) -> AttachmentOutcome:
         self._lists[place].add(DiscountEntry.granted(w.coupon_id))

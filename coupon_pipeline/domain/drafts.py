@@ -232,6 +232,7 @@ def _has_room(metadata: Mapping[str, str], values: Mapping[str, str]) -> bool:
 
 _REFUSALS: Mapping[str, tuple[OutcomeName, str]] = {
     "currency.mismatch": ("blocked", "the amount is in another currency"),
+    "target.contract_conflict": ("blocked", "amendment and contract name different targets"),
     "target.coupon_in_use": ("pending", "the same coupon still runs there for another order"),
     "target.ended": ("blocked", "it has ended"),
     "target.incomplete": ("pending", "its first payment is not made yet"),

@@ -120,7 +120,7 @@ class PhaseRuns:
         marked = [p for p, mark in zip(self._all_phases, marks, strict=True) if mark == order_id]
         unmarked = [p for p, mark in zip(self._all_phases, marks, strict=True) if mark is None]
         order = self._orders.get(order_id)
-        if not marked and order and (order.order_type or "").casefold() == "amendment":
+        if not marked and order and order.is_amendment:
             day = order.effective_date
             unmarked = [p for p in unmarked if from_unix(p.start_date).date() == day]
         return next((phase.start_date for phase in marked or unmarked), None)

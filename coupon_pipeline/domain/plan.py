@@ -35,12 +35,24 @@ def is_settled(decided: Decided | None, order: Order) -> bool:
         return False
     if decided.granted:
         return True
-    return decided.code in FINAL_CODES and decided.target_id == order.stripe_id
+    return decided.code in FINAL_CODES and decided.target_id == order.target_id
 
 
 def is_attachable(order: Order) -> bool:
     """Whether the order names something in Stripe that can carry a discount."""
-    return order.stripe_id is not None and not order.stripe_id.startswith(_INVOICE)
+    return order.target_id is not None and not order.target_id.startswith(_INVOICE)
+
+
+def names_disagree(order: Order) -> bool:
+    """Whether an amendment and the initial order of its contract name different things in Stripe.
+
+    They may still be the same target: a schedule and the subscription that it manages. An invoice
+    is no target; one of the two may bill once only.
+    """
+    own, initial = order.stripe_id, order.initial_stripe_id
+    if not order.is_amendment or own is None or initial is None or own == initial:
+        return False
+    return not own.startswith(_INVOICE) and not initial.startswith(_INVOICE)
 
 
 def wanted_attachment(snapshot: Snapshot, terms: Terms, coupon_id: str) -> WantedAttachment:

@@ -480,6 +480,15 @@ _ATTACHMENTS = (
         "metadata key salesforce_order_id with the order's id, then {again}.",
     ),
     ProblemKind(
+        "target.contract_conflict",
+        Effect.BLOCKED,
+        "The amendment names {target_id}, and the initial order of its contract names "
+        "{other_target_id}: one of them is wrong, and the discount could be granted to the wrong "
+        "subscription.",
+        "Correct Stripe_ID__c on the amendment (empty is enough) or on the initial order "
+        "{initial_order_id}, or the contract of the amendment, then {again}.",
+    ),
+    ProblemKind(
         "target.coupon_in_use",
         Effect.PENDING,
         "{target_id} already has a discount from Stripe coupon {coupon_id}, granted for another "

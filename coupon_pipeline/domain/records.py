@@ -29,6 +29,7 @@ class Order:
     account_id: str | None
     quote_id: str | None
     contract_id: str | None
+    """The contract that it is on or, for an amendment's quote, amends."""
     currency: str | None
     """`CurrencyIsoCode`; absent in an org with a single currency."""
     quote_currency: str | None
@@ -37,6 +38,27 @@ class Order:
     order_type: str | None
     """`Type`, for example `New` or `Amendment`."""
     effective_date: date | None
+    initial_order_id: str | None = None
+    """The order that the contract came from."""
+    initial_stripe_id: str | None = None
+    """What `Stripe_ID__c` of that order names."""
+
+    @property
+    def target_id(self) -> str | None:
+        """What in Stripe carries its discounts, as far as Salesforce tells.
+
+        An amendment is a phase in the schedule of the initial order
+        (https://docs.stripe.com/connectors/salesforce-cpq/subscription-order-amendments), which
+        its contract names when the amendment has no Stripe id of its own.
+        """
+        if self.stripe_id is not None or not self.is_amendment:
+            return self.stripe_id
+        return self.initial_stripe_id
+
+    @property
+    def is_amendment(self) -> bool:
+        """Whether it changes what an earlier order began."""
+        return (self.order_type or "").casefold() == "amendment"
 
     @property
     def activation_day(self) -> date:

@@ -69,7 +69,7 @@ def plan_target(
         return plan_gone(state, wanted, Known.of(granted, [], [state.target_id], now))
     if isinstance(state, SubscriptionState):
         return plan_subscription(
-            state, wanted, granted=granted, items=items, policy=policy, now=now
+            state, wanted, granted=granted, items=items, orders=orders, policy=policy, now=now
         )
     return plan_schedule(
         state, wanted, granted=granted, items=items, orders=orders, policy=policy, now=now
@@ -110,7 +110,14 @@ def plan_schedule(
         gone = TargetGone("target.ended", state.target_id, {"status": state.status})
         return plan_gone(gone, wanted, known)
     return plan_subscription(
-        subscription, wanted, granted=granted, items=items, policy=policy, now=now, known=known
+        subscription,
+        wanted,
+        granted=granted,
+        items=items,
+        orders=orders,
+        policy=policy,
+        now=now,
+        known=known,
     )
 
 

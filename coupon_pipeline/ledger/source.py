@@ -86,6 +86,8 @@ def record_orders(
                 order.stripe_id,
                 order.order_type,
                 order.effective_date,
+                order.initial_order_id,
+                order.initial_stripe_id,
             )
             for order in orders
         ],
@@ -295,6 +297,8 @@ _ORDER_COLUMNS = (
     "stripe_id",
     "order_type",
     "effective_date",
+    "initial_order_id",
+    "initial_stripe_id",
 )
 _ITEM_COLUMNS = (
     "order_item_id",
@@ -351,6 +355,8 @@ def _order(row: tuple[Cell, ...]) -> Order:
         stripe_id=texts[9],
         order_type=texts[10],
         effective_date=cast("date | None", row[11]),
+        initial_order_id=texts[12],
+        initial_stripe_id=texts[13],
     )
 
 

@@ -25,6 +25,11 @@ CURRENCY = "CurrencyIsoCode"
 PRICE = "PricebookEntry"
 QUOTE = "SBQQ__Quote__c"
 QUOTE_LINE = "SBQQ__QuoteLine__c"
+CONTRACT = "Contract"
+AMENDED_CONTRACT = "SBQQ__MasterContract__c"
+"""On a quote: the contract that it amends."""
+INITIAL_ORDER = "SBQQ__Order__c"
+"""On a contract: the order that it came from."""
 
 WriteKind: TypeAlias = Literal["stripe_ids", "order_coupons", "sync_records"]
 """What is written, each of which the settings can leave out."""
@@ -75,7 +80,18 @@ NEEDS: tuple[ObjectNeed, ...] = (
         required=(QUOTE_LINE, STRIPE_ID),
         read=("OrderId", "Quantity"),
     ),
-    ObjectNeed(QUOTE, "the currency of the quote", optional=True),
+    ObjectNeed(
+        QUOTE,
+        "the currency of the quote, and the contract that it amends",
+        read=(AMENDED_CONTRACT,),
+        optional=True,
+    ),
+    ObjectNeed(
+        CONTRACT,
+        "the initial order of an amendment, in whose schedule it is",
+        read=(INITIAL_ORDER,),
+        optional=True,
+    ),
     ObjectNeed(PRICE, "which Stripe price an order product has", read=(STRIPE_ID,), optional=True),
     ObjectNeed(
         QUOTE_ASSOCIATION,

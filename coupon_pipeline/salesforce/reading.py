@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from coupon_pipeline.domain.ids import is_id
 from coupon_pipeline.domain.records import (
@@ -26,7 +27,15 @@ from coupon_pipeline.salesforce.names import (
     STRIPE_ID,
     Names,
 )
-from coupon_pipeline.salesforce.needs import CURRENCY, PRICE, QUOTE, QUOTE_LINE
+from coupon_pipeline.salesforce.needs import (
+    AMENDED_CONTRACT,
+    CONTRACT,
+    CURRENCY,
+    INITIAL_ORDER,
+    PRICE,
+    QUOTE,
+    QUOTE_LINE,
+)
 from coupon_pipeline.salesforce.querying import read_pages
 from coupon_pipeline.salesforce.rows import Row
 from coupon_pipeline.salesforce.session import SalesforceSession
@@ -82,11 +91,12 @@ class Reader:
         """Activated orders of the selection's UTC days and their items: two statements."""
         orders: dict[str, Order] = {}
         items: dict[str, OrderItem] = {}
+        read_order = partial(self._order, self._initial_order_paths())
         for part in parts_of_selection(selection):
             statements = [self._orders_statement(part), self._items_statement(part)]
             for page in read_pages(self.session, statements, "Reading activated orders"):
                 if page.name == "orders":
-                    orders |= {order.order_id: order for order in map(self._order, page.rows)}
+                    orders |= {order.order_id: order for order in map(read_order, page.rows)}
                 else:
                     items |= {item.order_item_id: item for item in map(self._item, page.rows)}
         return OrdersRead(
@@ -190,6 +200,9 @@ class Reader:
             fields.append(CURRENCY)
         if self._quote_has_currency():
             fields.append(f"SBQQ__Quote__r.{CURRENCY}")
+        if self._amended_by_quote():
+            fields.append(f"SBQQ__Quote__r.{AMENDED_CONTRACT}")
+        fields += [path for paths in self._initial_order_paths() for path in paths]
         return Statement("orders", select(fields, "Order", orders_in_scope(selection)))
 
     def _items_statement(self, selection: Selection) -> Statement:
@@ -257,6 +270,27 @@ class Reader:
         soql = select(columns.paths, columns.described.api_name, where)
         return Statement("changed_coupons", soql, include_deleted=True)
 
+    def _amended_by_quote(self) -> bool:
+        """Whether quotes say which contract they amend."""
+        quote = self.description.objects.get(QUOTE)
+        return quote is not None and quote.has(AMENDED_CONTRACT)
+
+    def _initial_order_paths(self) -> list[tuple[str, str]]:
+        """Paths to the order that a contract came from, and to what that one is in Stripe.
+
+        By the order's contract, then by the contract that its quote amends.
+        """
+        contract = self.description.objects.get(CONTRACT)
+        if contract is None or not contract.has(INITIAL_ORDER):
+            return []
+        stripe_id = self.description.object("Order").api(STRIPE_ID)
+        starts = ["Contract"]
+        if self._amended_by_quote():
+            starts.append("SBQQ__Quote__r.SBQQ__MasterContract__r")
+        return [
+            (f"{start}.{INITIAL_ORDER}", f"{start}.SBQQ__Order__r.{stripe_id}") for start in starts
+        ]
+
     def _quote_has_currency(self) -> bool:
         quote = self.description.objects.get(QUOTE)
         return quote is not None and quote.has(CURRENCY)
@@ -267,7 +301,11 @@ class Reader:
             return None
         return f"{PRICE}.{price.api(STRIPE_ID)}"
 
-    def _order(self, row: Row) -> Order:
+    def _order(self, initial_order_paths: Sequence[tuple[str, str]], row: Row) -> Order:
+        initial_order_id = initial_stripe_id = None
+        for path, stripe_path in initial_order_paths:
+            if initial_order_id is None:
+                initial_order_id, initial_stripe_id = row.id(path), row.text(stripe_path)
         return Order(
             order_id=row.own_id(),
             order_number=row.text("OrderNumber") or "",
@@ -275,12 +313,14 @@ class Reader:
             modified_at=row.known_moment("SystemModstamp"),
             account_id=row.id("AccountId"),
             quote_id=row.id(_QUOTE_OF_ORDER),
-            contract_id=row.id("ContractId"),
+            contract_id=row.id("ContractId") or row.id(f"SBQQ__Quote__r.{AMENDED_CONTRACT}"),
             currency=row.text(CURRENCY),
             quote_currency=row.text(f"SBQQ__Quote__r.{CURRENCY}"),
             stripe_id=row.text(self.description.object("Order").api(STRIPE_ID)),
             order_type=row.text("Type"),
             effective_date=row.day("EffectiveDate"),
+            initial_order_id=initial_order_id,
+            initial_stripe_id=initial_stripe_id,
         )
 
     def _item(self, row: Row) -> OrderItem:

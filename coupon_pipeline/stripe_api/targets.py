@@ -66,13 +66,18 @@ def read_target(stripe: StripeReader, target_id: str) -> TargetState:
     Stripe shows its id alone. A subscription that a schedule manages comes back as the schedule.
     What is not there, or is no subscription, is a `TargetGone`; all else that goes wrong is raised.
     """
-    if target_id.startswith("sub_sched_"):
+    if is_schedule_id(target_id):
         return _read_schedule(stripe, target_id)
     if target_id.startswith("sub_"):
         return _read_subscription(stripe, target_id)
     if target_id.startswith("in_"):
         return TargetGone("target.not_subscription", target_id)
     return TargetGone("target.not_found", target_id)
+
+
+def is_schedule_id(target_id: str) -> bool:
+    """Whether an id names a subscription schedule."""
+    return target_id.startswith("sub_sched_")
 
 
 def list_targets(stripe: StripeLister, wanted: Collection[str]) -> dict[str, TargetState]:

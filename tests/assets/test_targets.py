@@ -1,9 +1,10 @@
 """What orders become in Stripe: subscriptions and schedules in every state, changed by others."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from coupon_pipeline.ledger.automation import read_days_not_done
 from tests.world import MadeOrder, World
 
 
@@ -123,13 +124,20 @@ def test_a_managed_subscription_is_changed_through_its_schedule(world: World) ->
     assert all(_phases(world, schedule_id))
 
 
+def _days_not_done(world: World) -> list[date]:
+    with world.ledger.reading() as tx:
+        return read_days_not_done(tx, datetime.now(UTC))
+
+
 def test_a_repeating_window_is_not_restarted_by_the_next_phase(world: World) -> None:
     """The discount goes on by its own id, so its end stays where it was signed."""
     coupon = world.quote_coupon(Duration__c="repeating", Duration_In_Months__c=14)
     order = world.order(coupons=[coupon])
     world.manage(order)
     world.sync()
+    assert _days_not_done(world) == [date(2026, 11, 2)]
     world.sync()
+    assert _days_not_done(world) == []
     before = world.discount_ids(order.subscription_id)
     assert before
 

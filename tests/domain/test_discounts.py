@@ -1,5 +1,6 @@
 """Discount lists on subscriptions and their items."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -27,6 +28,7 @@ from tests.domain.target_builders import (
     POLICY,
     a_subscription,
     an_item,
+    an_order,
     an_order_item,
     encode_proof,
     grant_of,
@@ -381,6 +383,33 @@ def test_a_full_proof_blocks_the_attachment() -> None:
 
     assert outcome_of(made, f"old {proved}").code == "target.proof_full"
     assert outcome_of(made, "old 1").outcome == "unchanged"
+
+
+@pytest.mark.parametrize(
+    ("stripe_id", "effective", "outcome"),
+    [
+        (None, "2026-03-02", "pending"),
+        (None, "2026-03-01", "attached"),
+        ("sub_1", "2026-03-02", "attached"),
+    ],
+)
+def test_an_amendment_found_through_its_contract_waits_for_its_day(
+    stripe_id: str | None, effective: str, outcome: str
+) -> None:
+    """Without a schedule it has no phase, and the order sync has not said that it was there."""
+    order = replace(an_order(kind="Amendment", effective=effective), stripe_id=stripe_id)
+
+    made = plan_subscription(
+        a_subscription(),
+        [wants("a")],
+        granted={},
+        items={},
+        orders={order.order_id: order},
+        policy=POLICY,
+        now=NOW,
+    )
+
+    assert outcome_of(made, "a").outcome == outcome
 
 
 def test_metadata_of_others_is_never_sent() -> None:

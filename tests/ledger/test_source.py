@@ -121,3 +121,20 @@ def test_a_coupon_that_is_referenced_and_was_never_read_is_named(ledger: Ledger)
         assert source.read_unread_coupons(tx) == [COUPON]
         source.record_coupons(tx, [a_version()], is_edit)
         assert source.read_unread_coupons(tx) == []
+
+
+def test_an_amendment_leads_to_the_only_new_order_on_its_contract(ledger: Ledger) -> None:
+    """An org whose contracts do not name the order that they came from."""
+    contract = "800000000000001AAA"
+    initial = replace(an_order(), contract_id=contract, stripe_id="sub_1", order_type="New")
+    amendment = replace(
+        initial, order_id="801000000000009AAA", stripe_id=None, order_type="Amendment"
+    )
+    with ledger.transaction() as tx:
+        source.record_orders(tx, DAY_OF_ORDER, [initial, amendment], [])
+    with ledger.reading() as tx:
+        source.select_orders_by_id(tx, [initial.order_id])
+        source.select_orders_on_same_targets(tx)
+        found = {order.order_id: order.target_id for order in source.read_orders(tx)}
+
+    assert found == {initial.order_id: "sub_1", amendment.order_id: "sub_1"}

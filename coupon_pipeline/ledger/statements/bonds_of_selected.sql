@@ -1,14 +1,26 @@
 -- What selected orders share so that they have to be decided together: a subscription or schedule,
 -- and a Stripe coupon with fewer redemptions left than discounts that are wanted from it.
-select order_id, stripe_id
-from activated_orders
+select order_id, target_id
+from order_targets
 where order_id in (select order_id from selected_orders)
-  and stripe_id in (
-    select stripe_id from activated_orders
+  and target_id in (
+    select target_id from order_targets
     where order_id in (select order_id from selected_orders)
-    group by stripe_id
+    group by target_id
     having count(*) > 1
 )
+union all
+-- an amendment may name by another id what the initial order of its contract names
+select order_id, initial_stripe_id
+from order_targets
+where order_id in (select order_id from selected_orders)
+  and target_id <> initial_stripe_id
+union all
+select initial_order_id, initial_stripe_id
+from order_targets
+where order_id in (select order_id from selected_orders)
+  and initial_order_id in (select order_id from selected_orders)
+  and target_id <> initial_stripe_id
 union all
 select s.order_id, d.coupon_id
 from coupon_decisions d

@@ -15,8 +15,8 @@ where p.resolved_at is null
   and p.effect in ('pending', 'blocked')
   and p.code not in (select code from final_codes)
 union
-select o.activation_day
-from activated_orders o
-join carry_later c on c.target_id = o.stripe_id
+select s.activation_day
+from coupon_snapshots s
+join carry_later c on c.snapshot_id = s.snapshot_id
 where c.due_from <= (select max(due_from) from staged)
 order by 1;

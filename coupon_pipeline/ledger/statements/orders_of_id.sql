@@ -2,6 +2,7 @@
 -- coupon, a discount, a subscription, a subscription item or a schedule.
 select distinct o.order_id
 from activated_orders o
+join order_targets p on p.order_id = o.order_id
 left join coupon_snapshots s on s.order_id = o.order_id
 left join coupon_attachments a on a.snapshot_id = s.snapshot_id
 left join coupon_decisions d on d.snapshot_id = s.snapshot_id
@@ -9,7 +10,7 @@ left join snapshot_terms t on t.snapshot_id = s.snapshot_id
 left join stripe_coupons c
        on c.quote_coupon_id = s.quote_coupon_id and c.terms_hash = t.terms_hash
 join staged on staged.order_id in (
-    o.order_id, o.order_number, o.stripe_id, s.order_item_id, s.quote_coupon_id,
+    o.order_id, o.order_number, o.stripe_id, p.target_id, s.order_item_id, s.quote_coupon_id,
     a.target_id, a.place, a.discount_id, d.coupon_id, c.coupon_id
 )
 union
