@@ -1,56 +1,83 @@
 """The Dagster graph in one place: assets, checks, jobs, schedules, sensors, resources."""
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 
 import dagster as dg
 
-from coupon_pipeline.assets import ASSETS
 from coupon_pipeline.assets.checks import CHECKS
-from coupon_pipeline.assets.columns import column_schema
-from coupon_pipeline.assets.partitions import days_since
-from coupon_pipeline.assets.resources import MappingRead, resource_definitions, try_mapping
+from coupon_pipeline.assets.connection import Connections
+from coupon_pipeline.assets.coupon_mapping import coupon_mapping
+from coupon_pipeline.assets.launchpad import RunOptions
+from coupon_pipeline.assets.names import Names
+from coupon_pipeline.assets.plan_job import plan_job
+from coupon_pipeline.assets.resources import try_mapping
+from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.automation.change_sensor import change_sensor
-from coupon_pipeline.automation.jobs import SYNC_JOB, sync_job
+from coupon_pipeline.automation.jobs import sync_job
 from coupon_pipeline.automation.mapping_change import (
-    CONDITIONS,
+    condition_of,
     condition_sensor,
     mapping_sensor,
 )
 from coupon_pipeline.automation.schedules import SCHEDULES
-from coupon_pipeline.settings import Automation, Settings, load_settings
+from coupon_pipeline.settings import Automation, Settings, load_connections
 
-__all__ = ["SYNC_JOB", "definitions"]
-
-_VERSIONED_BY_MAPPING = frozenset({"coupon_mapping", "coupon_snapshots"})
-"""Assets whose code version is the mapping's hash. Dagster then shows every day that was made with
-another mapping as stale as soon as the code location is loaded, and fresh again if the file is set
-back; nothing is run because of it."""
+_VERSIONED_BY_MAPPING = frozenset({"coupon_snapshots"})
+"""Their own work depends on the mapping. What follows is stale through its data versions."""
 
 
 @dg.definitions
 def definitions() -> dg.Definitions:
     """Everything that Dagster loads. Reads the settings once; no secret is needed to open it."""
-    settings = load_settings()
+    return definitions_of(load_connections())
+
+
+def definitions_of(connections: Sequence[Settings]) -> dg.Definitions:
+    """The graph of these pairs of an org and an account, side by side."""
+    with warnings.catch_warnings():
+        # a backfill as one run is marked as beta in Dagster 1.13, and says so at each use
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        assets = [asset for each in connections for asset in _assets(each)]
     return dg.Definitions(
-        assets=_assets(settings, try_mapping(settings)),
-        asset_checks=CHECKS,
-        jobs=[sync_job],
+        assets=assets,
+        asset_checks=[check.definition(Names.of(each)) for each in connections for check in CHECKS],
+        jobs=[job for each in connections for job in (sync_job(Names.of(each)), plan_job(each))],
         schedules=[
-            schedule.definition(
-                dg.DefaultScheduleStatus.RUNNING
-                if "schedules" in settings.coupon_pipeline_automation
-                else dg.DefaultScheduleStatus.STOPPED
-            )
+            schedule.definition(each, _schedule_status(each))
+            for each in connections
             for schedule in SCHEDULES
         ],
-        sensors=[
-            change_sensor(settings, _status(settings, "changes")),
-            condition_sensor(_status(settings, "mapping")),
-            mapping_sensor(_status(settings, "mapping")),
-        ],
-        resources=resource_definitions(),
+        sensors=[sensor for each in connections for sensor in _sensors(each)],
+        resources={"options": RunOptions(), "connections": _resource(connections)},
         executor=dg.in_process_executor,
     )
+
+
+def _assets(settings: Settings) -> list[dg.AssetsDefinition]:
+    """The assets as these settings want them: their first day, the mapping in force."""
+    names, mapping = Names.of(settings), try_mapping(settings)
+    return [
+        coupon_mapping(names, mapping, condition_of(names, "coupon_mapping")),
+        *(
+            stage.definition(
+                names,
+                settings.first_day,
+                condition=condition_of(names, stage.name),
+                code_version=mapping.version if stage.name in _VERSIONED_BY_MAPPING else None,
+            )
+            for stage in STAGES
+        ),
+    ]
+
+
+def _sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    return [
+        change_sensor(settings, _status(settings, "changes")),
+        condition_sensor(Names.of(settings), _status(settings, "mapping")),
+        mapping_sensor(settings, _status(settings, "mapping")),
+    ]
 
 
 def _status(settings: Settings, automation: Automation) -> dg.DefaultSensorStatus:
@@ -58,25 +85,16 @@ def _status(settings: Settings, automation: Automation) -> dg.DefaultSensorStatu
     return dg.DefaultSensorStatus.RUNNING if turned_on else dg.DefaultSensorStatus.STOPPED
 
 
-def _assets(settings: Settings, mapping: MappingRead) -> Sequence[dg.AssetsDefinition]:
-    """The assets as these settings want them: their first day, the mapping in force."""
-    days = days_since(settings.first_day)
+def _schedule_status(settings: Settings) -> dg.DefaultScheduleStatus:
+    turned_on = "schedules" in settings.coupon_pipeline_automation
+    return dg.DefaultScheduleStatus.RUNNING if turned_on else dg.DefaultScheduleStatus.STOPPED
 
-    def fitted(spec: dg.AssetSpec) -> dg.AssetSpec:
-        spec = spec.replace_attributes(
-            automation_condition=CONDITIONS.get(spec.key.to_user_string())
-        )
-        schema = column_schema(spec.key.to_user_string())
-        if schema is not None:
-            spec = spec.replace_attributes(
-                metadata={**spec.metadata, "dagster/column_schema": schema}
-            )
-        if spec.partitions_def is not None:
-            spec = spec.replace_attributes(partitions_def=days)
-        if spec.key.to_user_string() in _VERSIONED_BY_MAPPING:
-            spec = spec.replace_attributes(code_version=mapping.version)
-        if spec.key == dg.AssetKey("coupon_mapping"):
-            spec = spec.replace_attributes(description=mapping.describe(spec.description or ""))
-        return spec
 
-    return dg.map_asset_specs(fitted, ASSETS)
+def _resource(connections: Sequence[Settings]) -> dg.ResourceDefinition:
+    """Opened by what a run does first with each, and closed at the run's end."""
+
+    def opened(_: dg.InitResourceContext) -> Iterator[Connections]:
+        with closing(Connections(connections)) as held:
+            yield held
+
+    return dg.ResourceDefinition(opened, description="orgs and accounts, as the settings name them")

@@ -20,8 +20,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from coupon_pipeline.automation.jobs import SYNC_JOB
 from coupon_pipeline.cli import main
-from coupon_pipeline.definitions import SYNC_JOB, definitions
+from coupon_pipeline.definitions import definitions
 from coupon_pipeline.salesforce import (
     AccessToken,
     ClientCredentials,

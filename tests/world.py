@@ -18,11 +18,13 @@ import dagster as dg
 import pytest
 import stripe
 
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.planning import Planned, make_plan, run_stages
 from coupon_pipeline.assets.report import RunReport, report_of
-from coupon_pipeline.assets.resources import open_ledger, open_salesforce, open_stripe
+from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.assets.run import Run
-from coupon_pipeline.definitions import SYNC_JOB, definitions
+from coupon_pipeline.automation.jobs import SYNC_JOB
+from coupon_pipeline.definitions import definitions
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.sandbox.serving import Sandbox
@@ -459,11 +461,8 @@ class World:
         """The same stages in the same order, for tests that need very many runs."""
         settings = load_settings()
         run = Run(f"test-{uuid4()}", selection)
-        with (
-            closing(open_salesforce(settings)) as salesforce,
-            closing(open_stripe(settings)) as edge,
-        ):
-            run_stages(run, self.ledger, salesforce, edge, settings)
+        with closing(Connection(settings)) as at:
+            run_stages(run, at)
         return report_of(run, self.ledger)
 
     def plan(self, *order_ids: str) -> Planned:

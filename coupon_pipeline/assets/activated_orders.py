@@ -1,11 +1,8 @@
 """Orders that were activated on the days of a run, with their items."""
 
-import dagster as dg
-
-from coupon_pipeline.assets.partitions import activation_days
-from coupon_pipeline.assets.reporting import record_stage, run_of
-from coupon_pipeline.assets.resources import RunOptions
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import Run, StageReport
+from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.mapping_check import UnfitMappingError, check_against
 from coupon_pipeline.ledger import Identity, Ledger, source
@@ -43,27 +40,15 @@ def extract_orders(
     return report
 
 
-@dg.asset(
-    partitions_def=activation_days,
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="salesforce",
+@stage_asset(
+    group="salesforce",
     kinds={"salesforce", "duckdb"},
-    owners=["team:revenue-operations"],
-    pool="salesforce",
+    service="salesforce",
 )
-def activated_orders(
-    context: dg.AssetExecutionContext,
-    options: RunOptions,
-    ledger: dg.ResourceParam[Ledger],
-    salesforce: dg.ResourceParam[SalesforceEdge],
-    settings: dg.ResourceParam[Settings],
-    mapping: dg.ResourceParam[CouponMapping],
-) -> None:
+def activated_orders(run: Run, at: Connection) -> StageReport:
     """Orders whose status code says Activated, by the UTC day of their activation.
 
     Read by set: two statements however many orders there are. An order that is no longer
     activated leaves the table.
     """
-    run = run_of(context, options)
-    with record_stage(context, run, ledger, salesforce=salesforce) as stage:
-        stage.report = extract_orders(run, ledger, salesforce, settings, mapping)
+    return extract_orders(run, at.ledger, at.salesforce, at.settings, at.mapping)

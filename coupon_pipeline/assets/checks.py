@@ -10,22 +10,18 @@ from functools import partial
 
 import dagster as dg
 
-from coupon_pipeline.assets.activated_orders import activated_orders
-from coupon_pipeline.assets.coupon_attachments import coupon_attachments
-from coupon_pipeline.assets.coupon_snapshots import coupon_snapshots
-from coupon_pipeline.assets.partitions import days_of_run
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import now
-from coupon_pipeline.assets.stripe_coupons import stripe_coupons
+from coupon_pipeline.assets.stage_check import CheckedRun, stage_check
 from coupon_pipeline.assets.write_permissions import missing_permissions
 from coupon_pipeline.domain.proof import Proof
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.domain.targets import ScheduleState, TargetGone, TargetState
-from coupon_pipeline.ledger import Ledger, Transaction, inspection, source
+from coupon_pipeline.ledger import Transaction, inspection, source
 from coupon_pipeline.ledger.inspection import CurrenciesOfTerms, Finding, GrantedOn
 from coupon_pipeline.ledger.problems import read_open_problems
-from coupon_pipeline.salesforce import SalesforceEdge
-from coupon_pipeline.settings import FIRST_POSSIBLE_DAY, Settings
-from coupon_pipeline.stripe_api import Job, StripeEdge
+from coupon_pipeline.settings import FIRST_POSSIBLE_DAY
+from coupon_pipeline.stripe_api import Job
 from coupon_pipeline.stripe_api.targets import read_target
 
 _SHOWN = 20
@@ -33,12 +29,11 @@ _TARGETS_READ = 50
 _ANSWER_IS_LOST_AFTER = timedelta(hours=1)
 
 
-@dg.asset_check(asset=activated_orders)
-def salesforce_permissions_are_in_place(
-    salesforce: dg.ResourceParam[SalesforceEdge], settings: dg.ResourceParam[Settings]
-) -> dg.AssetCheckResult:
+@stage_check(asset="activated_orders")
+def salesforce_permissions_are_in_place(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """The user may read what is needed and write what the settings allow."""
-    missing = missing_permissions(salesforce.describe(), settings)
+    del about
+    missing = missing_permissions(at.salesforce.describe(), at.settings)
     return dg.AssetCheckResult(
         passed=not missing,
         description="; ".join(missing) or "All are there.",
@@ -46,41 +41,37 @@ def salesforce_permissions_are_in_place(
     )
 
 
-@dg.asset_check(asset=coupon_snapshots, blocking=True)
-def every_snapshot_has_terms_or_a_reason(
-    context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
-) -> dg.AssetCheckResult:
+@stage_check(asset="coupon_snapshots", blocking=True)
+def every_snapshot_has_terms_or_a_reason(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """Each snapshot of these days means a coupon, or its code says why it cannot.
 
     Stops the load: a snapshot of which nothing is known would be passed over in silence.
     """
-    with ledger.reading() as tx:
-        _select(tx, context)
+    with at.ledger.reading() as tx:
+        _select(tx, about)
         return _result(inspection.read_snapshots_without_terms(tx))
 
 
-@dg.asset_check(asset=coupon_snapshots)
-def every_association_is_accounted_for(
-    context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
-) -> dg.AssetCheckResult:
+@stage_check(asset="coupon_snapshots")
+def every_association_is_accounted_for(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """Each association of these days' orders became a snapshot, or a problem tells why not."""
-    with ledger.reading() as tx:
-        _select(tx, context)
+    with at.ledger.reading() as tx:
+        _select(tx, about)
         return _result(
             inspection.read_associations_without_snapshot(tx), dg.AssetCheckSeverity.WARN
         )
 
 
-@dg.asset_check(asset=coupon_snapshots, blocking=True)
+@stage_check(asset="coupon_snapshots", blocking=True)
 def amounts_are_in_the_currency_of_their_order(
-    context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
+    about: CheckedRun, at: Connection
 ) -> dg.AssetCheckResult:
     """No amount that is about to be granted is in another currency than the records around it.
 
     Stops the load: 50 yen off instead of 50 euro is a wrong invoice that nobody notices.
     """
-    with ledger.reading() as tx:
-        _select(tx, context)
+    with at.ledger.reading() as tx:
+        _select(tx, about)
         currencies = inspection.read_currencies(tx)
     return _result(
         [
@@ -95,40 +86,36 @@ def amounts_are_in_the_currency_of_their_order(
     )
 
 
-@dg.asset_check(asset=stripe_coupons, blocking=True)
+@stage_check(asset="stripe_coupons", blocking=True)
 def every_coupon_is_the_one_that_was_signed(
-    context: dg.AssetCheckExecutionContext, ledger: dg.ResourceParam[Ledger]
+    about: CheckedRun, at: Connection
 ) -> dg.AssetCheckResult:
     """One Stripe coupon for each quote coupon and terms, with exactly these terms.
 
     Stops the attachments: a coupon with other terms would be granted to every order at hand.
     """
-    with ledger.reading() as tx:
-        _select(tx, context)
+    with at.ledger.reading() as tx:
+        _select(tx, about)
         return _result(inspection.read_coupons_at_odds(tx))
 
 
-@dg.asset_check(asset=coupon_attachments)
-def every_attachment_has_its_proof(
-    context: dg.AssetCheckExecutionContext,
-    ledger: dg.ResourceParam[Ledger],
-    stripe: dg.ResourceParam[StripeEdge],
-) -> dg.AssetCheckResult:
+@stage_check(asset="coupon_attachments")
+def every_attachment_has_its_proof(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """Stripe holds the proof of what this run granted; run by itself, of the latest grants.
 
     Reads at most 50 targets, and none when the run granted nothing.
     """
-    days = days_of_run(context.run.tags)
-    with ledger.reading() as tx:
-        granted = inspection.read_granted(tx, [] if days is None else [context.run.run_id])
+    days = about.days
+    with at.ledger.reading() as tx:
+        granted = inspection.read_granted(tx, [] if days is None else [about.run_id])
     by_target: dict[str, list[GrantedOn]] = {}
     for each in granted:
         by_target.setdefault(each.target_id, []).append(each)
     targets = list(by_target)[:_TARGETS_READ]
     findings: list[Finding] = []
     unread = 0
-    jobs = [Job(target_id, partial(read_target, stripe, target_id)) for target_id in targets]
-    for outcomes in stripe.run_all(jobs):
+    jobs = [Job(target_id, partial(read_target, at.stripe, target_id)) for target_id in targets]
+    for outcomes in at.stripe.run_all(jobs):
         for outcome in outcomes:
             if outcome.result is None:
                 unread += 1
@@ -143,20 +130,20 @@ def every_attachment_has_its_proof(
     return _result(findings, counts={"targets_read": len(targets), "targets_unreadable": unread})
 
 
-@dg.asset_check(asset=coupon_attachments)
-def the_ledger_agrees_with_itself(ledger: dg.ResourceParam[Ledger]) -> dg.AssetCheckResult:
+@stage_check(asset="coupon_attachments")
+def the_ledger_agrees_with_itself(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """Every grant has its coupon and its target, and every write of before an hour its answer."""
-    with ledger.reading() as tx:
+    del about
+    with at.ledger.reading() as tx:
         return _result(inspection.read_ledger_at_odds(tx, now() - _ANSWER_IS_LOST_AFTER))
 
 
-@dg.asset_check(asset=coupon_attachments)
-def no_record_stays_blocked(
-    ledger: dg.ResourceParam[Ledger], settings: dg.ResourceParam[Settings]
-) -> dg.AssetCheckResult:
+@stage_check(asset="coupon_attachments")
+def no_record_stays_blocked(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """No record is blocked for longer than `COUPON_PIPELINE_BLOCKED_DAYS`: a customer waits."""
-    patience = timedelta(days=settings.coupon_pipeline_blocked_days)
-    with ledger.reading() as tx:
+    del about
+    patience = timedelta(days=at.settings.coupon_pipeline_blocked_days)
+    with at.ledger.reading() as tx:
         blocked = [p for p in read_open_problems(tx) if p.effect == "blocked"]
     old = [problem for problem in blocked if problem.first_seen_at < now() - patience]
     return _result(
@@ -173,7 +160,7 @@ def no_record_stays_blocked(
     )
 
 
-CHECKS = [
+CHECKS = (
     salesforce_permissions_are_in_place,
     every_snapshot_has_terms_or_a_reason,
     every_association_is_accounted_for,
@@ -182,13 +169,13 @@ CHECKS = [
     every_attachment_has_its_proof,
     the_ledger_agrees_with_itself,
     no_record_stays_blocked,
-]
+)
 """In the order of the way of the data."""
 
 
-def _select(tx: Transaction, context: dg.AssetCheckExecutionContext) -> None:
+def _select(tx: Transaction, about: CheckedRun) -> None:
     """The orders of the run's days; all of them where the check is run by itself."""
-    first, last = days_of_run(context.run.tags) or (FIRST_POSSIBLE_DAY, now().date())
+    first, last = about.days or (FIRST_POSSIBLE_DAY, now().date())
     source.select_orders(tx, Selection(first, last))
 
 

@@ -4,16 +4,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
-import dagster as dg
-
 from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.decision_book import DecisionBook, Situation
-from coupon_pipeline.assets.partitions import activation_days
 from coupon_pipeline.assets.reading_targets import Target, ids_of, read_targets
-from coupon_pipeline.assets.reporting import record_stage, run_of
-from coupon_pipeline.assets.resources import RunOptions
 from coupon_pipeline.assets.run import Run, StageReport, now
-from coupon_pipeline.assets.stripe_coupons import pin_account, stripe_coupons
+from coupon_pipeline.assets.stage_asset import stage_asset
+from coupon_pipeline.assets.stripe_coupons import pin_account
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate, TargetPlan
 from coupon_pipeline.domain.before import before_schedule, before_subscription
 from coupon_pipeline.domain.plan import beyond_the_limit, is_attachable, is_settled, names_disagree
@@ -297,27 +294,17 @@ def _request_id(answer: Answer) -> str | None:
     return answer.request_id
 
 
-@dg.asset(
-    partitions_def=activation_days,
-    deps=[stripe_coupons],
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="stripe",
+@stage_asset(
+    group="stripe",
     kinds={"stripe", "duckdb"},
-    owners=["team:revenue-operations"],
-    pool="stripe",
+    deps=["stripe_coupons"],
+    service="stripe",
 )
-def coupon_attachments(
-    context: dg.AssetExecutionContext,
-    options: RunOptions,
-    ledger: dg.ResourceParam[Ledger],
-    stripe: dg.ResourceParam[StripeEdge],
-    settings: dg.ResourceParam[Settings],
-) -> None:
+def coupon_attachments(run: Run, at: Connection) -> StageReport:
     """Discounts on the subscription and its items, stacked, each granted once.
 
     Every discount that is there is sent back by its own id, foreign ones included, and the proof
     of what was granted is written in the same request: an absent discount proves nothing.
     """
-    run = run_of(context, options)
-    with record_stage(context, run, ledger, stripe=stripe) as stage, ledger.load_lock():
-        stage.report = load_attachments(run, ledger, stripe, settings)
+    with at.ledger.load_lock():
+        return load_attachments(run, at.ledger, at.stripe, at.settings)

@@ -1,13 +1,8 @@
 """Which coupons belong to those orders: associations, order coupons, and the coupons' versions."""
 
-import dagster as dg
-
-from coupon_pipeline.assets.activated_orders import activated_orders
-from coupon_pipeline.assets.coupon_mapping import coupon_mapping
-from coupon_pipeline.assets.partitions import activation_days
-from coupon_pipeline.assets.reporting import record_stage, run_of
-from coupon_pipeline.assets.resources import RunOptions
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import Run, StageReport
+from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.versions import is_edit
 from coupon_pipeline.ledger import Ledger, source
@@ -64,26 +59,15 @@ def extract_junctions(
     return report
 
 
-@dg.asset(
-    partitions_def=activation_days,
-    deps=[activated_orders, coupon_mapping],
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="salesforce",
+@stage_asset(
+    group="salesforce",
     kinds={"salesforce", "duckdb"},
-    owners=["team:revenue-operations"],
-    pool="salesforce",
+    deps=["activated_orders", "coupon_mapping"],
+    service="salesforce",
 )
-def coupon_junctions(
-    context: dg.AssetExecutionContext,
-    options: RunOptions,
-    ledger: dg.ResourceParam[Ledger],
-    salesforce: dg.ResourceParam[SalesforceEdge],
-    mapping: dg.ResourceParam[CouponMapping],
-) -> None:
+def coupon_junctions(run: Run, at: Connection) -> StageReport:
     """Associations of those orders' quotes and lines, their order coupons, and coupon versions.
 
     Deleted associations are read too: deleting one later does not take back what was signed.
     """
-    run = run_of(context, options)
-    with record_stage(context, run, ledger, salesforce=salesforce) as stage:
-        stage.report = extract_junctions(run, ledger, salesforce, mapping)
+    return extract_junctions(run, at.ledger, at.salesforce, at.mapping)

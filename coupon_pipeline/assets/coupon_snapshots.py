@@ -5,15 +5,9 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 
-import dagster as dg
-
-from coupon_pipeline.assets.activated_orders import activated_orders
-from coupon_pipeline.assets.coupon_junctions import coupon_junctions
-from coupon_pipeline.assets.coupon_mapping import coupon_mapping
-from coupon_pipeline.assets.partitions import activation_days
-from coupon_pipeline.assets.reporting import record_stage, run_of
-from coupon_pipeline.assets.resources import RunOptions
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.domain.derivation import DerivedCoupon, DeriveOptions, derive_all
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.problems import Blocked, Problem
@@ -190,28 +184,16 @@ def _report(
     return report
 
 
-@dg.asset(
-    partitions_def=activation_days,
-    deps=[activated_orders, coupon_junctions, coupon_mapping],
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="coupons",
+@stage_asset(
+    group="coupons",
     kinds={"python", "duckdb"},
-    owners=["team:revenue-operations"],
+    deps=["activated_orders", "coupon_junctions", "coupon_mapping"],
 )
-def coupon_snapshots(
-    context: dg.AssetExecutionContext,
-    options: RunOptions,
-    ledger: dg.ResourceParam[Ledger],
-    salesforce: dg.ResourceParam[SalesforceEdge],
-    settings: dg.ResourceParam[Settings],
-    mapping: dg.ResourceParam[CouponMapping],
-) -> None:
+def coupon_snapshots(run: Run, at: Connection) -> StageReport:
     """Each coupon of each order or order item, frozen as it stood when the order activated.
 
     Best evidence first: the order coupon that the trigger wrote, else the coupon version in force
     at activation, else today's coupon, marked as uncertain. Never rewritten; the terms are derived
     again from the frozen fields when the mapping changes.
     """
-    run = run_of(context, options)
-    with record_stage(context, run, ledger, salesforce=salesforce) as stage:
-        stage.report = freeze_snapshots(run, ledger, salesforce, settings, mapping)
+    return freeze_snapshots(run, at.ledger, at.salesforce, at.settings, at.mapping)

@@ -1,34 +1,22 @@
 """A plan: the same stages as a sync, on a copy of the ledger, with nothing written anywhere."""
 
 import tempfile
-from collections.abc import Callable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
-from coupon_pipeline.assets.activated_orders import extract_orders
-from coupon_pipeline.assets.coupon_attachments import load_attachments
-from coupon_pipeline.assets.coupon_junctions import extract_junctions
-from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.next_invoice import NextInvoice, planned_invoice
 from coupon_pipeline.assets.report import RunReport, report_of
 from coupon_pipeline.assets.reporting import counted_stage
-from coupon_pipeline.assets.resources import (
-    open_ledger,
-    open_salesforce,
-    open_stripe,
-    read_mapping,
-)
+from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.assets.run import Run, StageReport
-from coupon_pipeline.assets.salesforce_records import write_back
-from coupon_pipeline.assets.stripe_coupons import load_coupons
+from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.domain.attachments import SubscriptionUpdate
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
-from coupon_pipeline.salesforce import SalesforceEdge
 from coupon_pipeline.settings import Settings
-from coupon_pipeline.stripe_api import StripeEdge
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,43 +56,30 @@ def make_plan(settings: Settings, selection: Selection, *, invoices: bool = Fals
     run = Run(f"plan-{uuid4()}", selection, dry_run=True)
     with (
         tempfile.TemporaryDirectory(prefix="coupon_pipeline-plan-") as folder,
-        closing(open_salesforce(settings)) as salesforce,
-        closing(open_stripe(settings)) as stripe,
+        closing(Connection(settings, ledger=_copy_of(open_ledger(settings), Path(folder)))) as at,
     ):
-        ledger = _copy_of(open_ledger(settings), Path(folder))
-        done = run_stages(run, ledger, salesforce, stripe, settings)
+        done = run_stages(run, at)
         previews = [
-            planned_invoice(stripe, request)
+            planned_invoice(at.stripe, request)
             for report in done
             for request in report.requests
             if invoices and isinstance(request, SubscriptionUpdate)
         ]
         return Planned(
-            report_of(run, ledger), tuple(done), tuple(each for each in previews if each)
+            report_of(run, at.ledger), tuple(done), tuple(each for each in previews if each)
         )
 
 
-def run_stages(
-    run: Run, ledger: Ledger, salesforce: SalesforceEdge, stripe: StripeEdge, settings: Settings
-) -> list[StageReport]:
+def run_stages(run: Run, at: Connection) -> list[StageReport]:
     """What the assets do, one after the other, without Dagster.
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
     """
-    mapping = read_mapping(settings)
-    stages: tuple[Callable[[], StageReport], ...] = (
-        lambda: extract_orders(run, ledger, salesforce, settings, mapping),
-        lambda: extract_junctions(run, ledger, salesforce, mapping),
-        lambda: freeze_snapshots(run, ledger, salesforce, settings, mapping),
-        lambda: load_coupons(run, ledger, stripe, settings, mapping),
-        lambda: load_attachments(run, ledger, stripe, settings),
-        lambda: write_back(run, ledger, salesforce, settings, mapping),
-    )
     done = []
-    for stage in stages:
-        with counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as counted:
-            counted.report = stage()
+    for stage in STAGES:
+        with counted_stage(run, at) as counted:
+            counted.report = stage.make(run, at)
         done.append(counted.report)
     return done
 

@@ -9,10 +9,12 @@ from datetime import date
 import dagster as dg
 
 from coupon_pipeline.assets.columns import column_lineage
+from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.launchpad import RunOptions
+from coupon_pipeline.assets.markdown import plain, table
 from coupon_pipeline.assets.record_links import RecordLinks
-from coupon_pipeline.assets.resources import RunOptions, open_settings
 from coupon_pipeline.assets.run import PREVIEW_ROWS, Run, StageReport
-from coupon_pipeline.ledger import Ledger, inspection, source
+from coupon_pipeline.ledger import inspection, source
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
 from coupon_pipeline.ledger.rows import Cell, text_of
 from coupon_pipeline.ledger.runs import (
@@ -23,7 +25,6 @@ from coupon_pipeline.ledger.runs import (
     StageTotals,
     record_stage_of_run,
 )
-from coupon_pipeline.salesforce import SalesforceEdge
 from coupon_pipeline.stripe_api import StripeEdge
 from coupon_pipeline.stripe_api.limits import RateReport
 
@@ -42,63 +43,47 @@ def run_of(context: dg.AssetExecutionContext, options: RunOptions) -> Run:
 
 
 @contextmanager
-def record_stage(
-    context: dg.AssetExecutionContext,
-    run: Run,
-    ledger: Ledger,
-    *,
-    salesforce: SalesforceEdge | None = None,
-    stripe: StripeEdge | None = None,
-) -> Iterator[_Stage]:
+def record_stage(context: dg.AssetExecutionContext, run: Run, at: Connection) -> Iterator[_Stage]:
     """Count the calls of the block and show its report on the asset."""
-    with counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as stage:
-        stage.report.stage = context.asset_key.to_user_string()
+    with counted_stage(run, at) as stage:
+        stage.report.stage = context.asset_key.path[-1]
         yield stage
-    _show(context, stage, _Shown.read(run, ledger, stage.report.stage))
-    if salesforce is not None and salesforce.quota is not None:
+    _show(context, stage, _Shown.read(run, at, stage.report.stage))
+    quota = at.salesforce.quota
+    if stage.calls.salesforce and quota is not None:
         context.add_output_metadata(
             {
-                "calls_salesforce_of_the_org_today": salesforce.quota.used,
-                "calls_salesforce_allowed_a_day": salesforce.quota.allowed,
+                "calls_salesforce_of_the_org_today": quota.used,
+                "calls_salesforce_allowed_a_day": quota.allowed,
             }
         )
 
 
 @contextmanager
-def counted_stage(
-    run: Run,
-    ledger: Ledger,
-    *,
-    salesforce: SalesforceEdge | None = None,
-    stripe: StripeEdge | None = None,
-) -> Iterator[_Stage]:
+def counted_stage(run: Run, at: Connection) -> Iterator[_Stage]:
     """Keep what the block did and what it cost, also when it fails."""
     stage = _Stage(StageReport(""), Calls(0, 0, 0))
-    before = _count_calls(salesforce, stripe)
-    rate_before = stripe.rate_report() if stripe is not None else None
+    before = _count_calls(at)
+    rate_before = at.stripe.rate_report()
     began = time.monotonic()
     try:
         yield stage
     finally:
         seconds = time.monotonic() - began
-        after = _count_calls(salesforce, stripe)
+        after = _count_calls(at)
         stage.calls = Calls(
             after.salesforce - before.salesforce,
             after.stripe_reads - before.stripe_reads,
             after.stripe_writes - before.stripe_writes,
         )
-        with ledger.transaction() as tx:
-            rate = _rate(stripe, rate_before, seconds)
+        with at.ledger.transaction() as tx:
+            rate = _rate(at.stripe, rate_before, seconds)
             totals = StageTotals(stage.report.stage, {**stage.report.totals, **rate})
             record_stage_of_run(tx, run.run_id, totals, stage.calls)
 
 
-def _rate(
-    stripe: StripeEdge | None, before: RateReport | None, seconds: float
-) -> Mapping[str, int]:
+def _rate(stripe: StripeEdge, before: RateReport, seconds: float) -> Mapping[str, int]:
     """How long a stage took that called Stripe, and the least that its limits allow."""
-    if stripe is None or before is None:
-        return {}
     after = stripe.rate_report()
     if after.calls == before.calls:
         return {}
@@ -110,31 +95,29 @@ def _rate(
     }
 
 
-def _count_calls(salesforce: SalesforceEdge | None, stripe: StripeEdge | None) -> Calls:
+def _count_calls(at: Connection) -> Calls:
     """What the edges have sent since they were opened."""
-    sent = stripe.calls if stripe is not None else None
-    return Calls(
-        salesforce.calls if salesforce is not None else 0,
-        sent.reads if sent is not None else 0,
-        sent.writes if sent is not None else 0,
-    )
+    sent = at.stripe.calls
+    return Calls(at.salesforce.calls, sent.reads, sent.writes)
 
 
 @dataclass(frozen=True, slots=True)
 class _Shown:
     """What the ledger adds to a stage's own report."""
 
+    links: RecordLinks | None
     problems: Sequence[NotedProblem]
     targets: Mapping[str, str]
     amounts: Mapping[date, Mapping[str, int]]
     """Amounts off that were granted, by day and currency, in minor units."""
 
     @classmethod
-    def read(cls, run: Run, ledger: Ledger, stage: str) -> "_Shown":
-        with ledger.reading() as tx:
+    def read(cls, run: Run, at: Connection, stage: str) -> "_Shown":
+        with at.ledger.reading() as tx:
             source.select_orders(tx, run.selection)
             problems = [p for p in read_selected_problems(tx) if p.stage == stage]
             return cls(
+                RecordLinks.of(at.settings),
                 problems,
                 inspection.read_targets(tx) if problems else {},
                 inspection.read_granted_amounts(tx) if stage == "coupon_attachments" else {},
@@ -195,49 +178,37 @@ def _sum(amounts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]], count: int) -> str:
-    return _markdown(columns, [[_cell(text_of(cell)) for cell in row] for row in rows], count)
+    shown = [[plain(text_of(cell)) for cell in row] for row in rows]
+    return table(columns, shown, PREVIEW_ROWS, count)
 
 
 def _problem_table(shown: _Shown) -> str:
     """Problems with links to the records where they are mended."""
-    links = RecordLinks.of(open_settings())
+    links = shown.links
     rows = []
     for problem in shown.problems[:PREVIEW_ROWS]:
         target_id = shown.targets.get(problem.order_id or "")
         rows.append(
             [
-                _cell(problem.code),
+                plain(problem.code),
                 *(
                     _linked(record_id, links.of_record(record_id) if links and record_id else None)
                     for record_id in (problem.order_id, problem.quote_coupon_id)
                 ),
                 _linked(target_id, links.of_target(target_id) if links and target_id else None),
-                _cell(problem.message),
-                _cell(problem.fix),
+                plain(problem.message),
+                plain(problem.fix),
             ]
         )
-    return _markdown(
+    return table(
         ("code", "order", "quote coupon", "Stripe", "problem", "what to do"),
         rows,
+        PREVIEW_ROWS,
         len(shown.problems),
     )
-
-
-def _markdown(columns: Sequence[str], rows: Sequence[Sequence[str]], count: int) -> str:
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows[:PREVIEW_ROWS]]
-    if count > PREVIEW_ROWS:
-        lines.append(f"\n{count - PREVIEW_ROWS} more are in the ledger.")
-    return "\n".join(lines)
 
 
 def _linked(record_id: str | None, address: str | None) -> str:
     if not record_id:
         return ""
-    return f"[{_cell(record_id)}]({address})" if address else _cell(record_id)
-
-
-def _cell(text: str | None) -> str:
-    """Text from Salesforce is data: it must not become Markdown."""
-    shown = (text or "").replace("\n", " ")
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|" else letter for letter in shown)
+    return f"[{plain(record_id)}]({address})" if address else plain(record_id)

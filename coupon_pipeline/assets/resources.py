@@ -1,45 +1,14 @@
-"""What the assets work with: built when a run starts, never when the graph is loaded.
-
-So Dagster opens without any secret, and a missing setting is a sentence in the run that needs it.
-"""
+"""What the assets work with, made from settings."""
 
 from dataclasses import dataclass
-from datetime import date
 
-import dagster as dg
-from pydantic import Field
-
-from coupon_pipeline.domain.ids import normalise_id
 from coupon_pipeline.domain.mapping import CouponMapping, MappingError, parse_mapping
-from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.salesforce import Pacing, SalesforceEdge, Timeouts
-from coupon_pipeline.settings import Settings, SettingsError, load_settings
+from coupon_pipeline.settings import Settings, SettingsError
 from coupon_pipeline.stripe_api import Retries, StripeEdge
 from coupon_pipeline.stripe_api.limits import Limits
 from coupon_pipeline.stripe_api.transport import is_loopback
-
-
-class RunOptions(dg.ConfigurableResource[None]):
-    """What a run can be told in the launchpad."""
-
-    order_ids: list[str] = Field(
-        default=[], description="Only these orders (15 or 18 characters); empty for all."
-    )
-
-    def selection(self, context: dg.AssetExecutionContext) -> Selection:
-        """The orders that this run is about."""
-        days = [date.fromisoformat(key) for key in context.partition_keys]
-        return Selection(
-            first_day=min(days),
-            last_day=max(days),
-            order_ids=tuple(normalise_id(order_id) for order_id in self.order_ids),
-        )
-
-
-def open_settings() -> Settings:
-    """The environment, read once for a run."""
-    return load_settings()
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -137,15 +106,3 @@ def try_mapping(settings: Settings) -> MappingRead:
         return MappingRead(read_mapping(settings).mapping_hash)
     except (SettingsError, MappingError) as error:
         return MappingRead("unreadable", str(error))
-
-
-def resource_definitions() -> dict[str, object]:
-    """The resources by name, each built at the start of a run and closed at its end."""
-    return {
-        "options": RunOptions(),
-        "settings": dg.ResourceDefinition(lambda _: open_settings(), description="environment"),
-        "ledger": dg.ResourceDefinition(lambda _: open_ledger(load_settings())),
-        "salesforce": dg.ResourceDefinition(lambda _: open_salesforce(load_settings())),
-        "stripe": dg.ResourceDefinition(lambda _: open_stripe(load_settings())),
-        "mapping": dg.ResourceDefinition(lambda _: read_mapping(load_settings())),
-    }

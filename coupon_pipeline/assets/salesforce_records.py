@@ -4,13 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
-import dagster as dg
-
-from coupon_pipeline.assets.coupon_attachments import coupon_attachments
-from coupon_pipeline.assets.partitions import activation_days
-from coupon_pipeline.assets.reporting import record_stage, run_of
-from coupon_pipeline.assets.resources import RunOptions
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.domain.derivation import DeriveOptions, derive
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.problems import Blocked, Effect, Problem
@@ -462,27 +458,16 @@ def _body(fields: Mapping[str, Scalar]) -> str:
     return json_text({k: v if isinstance(v, exact) else str(v) for k, v in fields.items()})
 
 
-@dg.asset(
-    partitions_def=activation_days,
-    deps=[coupon_attachments],
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="write_back",
+@stage_asset(
+    group="write_back",
     kinds={"salesforce"},
-    owners=["team:revenue-operations"],
-    pool="salesforce",
+    deps=["coupon_attachments"],
+    service="salesforce",
 )
-def salesforce_records(
-    context: dg.AssetExecutionContext,
-    options: RunOptions,
-    ledger: dg.ResourceParam[Ledger],
-    salesforce: dg.ResourceParam[SalesforceEdge],
-    settings: dg.ResourceParam[Settings],
-    mapping: dg.ResourceParam[CouponMapping],
-) -> None:
+def salesforce_records(run: Run, at: Connection) -> StageReport:
     """Stripe ids on order coupons and quote coupons, and order coupons that the trigger left out.
 
     Nothing else in Salesforce is ever written, and no record whose value is already right.
     """
-    run = run_of(context, options)
-    with record_stage(context, run, ledger, salesforce=salesforce) as stage, ledger.load_lock():
-        stage.report = write_back(run, ledger, salesforce, settings, mapping)
+    with at.ledger.load_lock():
+        return write_back(run, at.ledger, at.salesforce, at.settings, at.mapping)

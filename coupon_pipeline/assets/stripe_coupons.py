@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-import dagster as dg
-
 from coupon_pipeline.assets.carrying_out import (
     Outages,
     StripeWrite,
@@ -14,12 +12,9 @@ from coupon_pipeline.assets.carrying_out import (
     carry_out,
     problem_of,
 )
-from coupon_pipeline.assets.coupon_mapping import coupon_mapping
-from coupon_pipeline.assets.coupon_snapshots import coupon_snapshots
-from coupon_pipeline.assets.partitions import activation_days
-from coupon_pipeline.assets.reporting import record_stage, run_of
-from coupon_pipeline.assets.resources import RunOptions
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.plan import is_attachable, is_settled
@@ -501,28 +496,17 @@ def _request_id(written: CouponWritten) -> str | None:
     return written.request_id
 
 
-@dg.asset(
-    partitions_def=activation_days,
-    deps=[coupon_snapshots, coupon_mapping],
-    backfill_policy=dg.BackfillPolicy.single_run(),
-    group_name="stripe",
+@stage_asset(
+    group="stripe",
     kinds={"stripe", "duckdb"},
-    owners=["team:revenue-operations"],
-    pool="stripe",
+    deps=["coupon_snapshots", "coupon_mapping"],
+    service="stripe",
 )
-def stripe_coupons(
-    context: dg.AssetExecutionContext,
-    options: RunOptions,
-    ledger: dg.ResourceParam[Ledger],
-    stripe: dg.ResourceParam[StripeEdge],
-    settings: dg.ResourceParam[Settings],
-    mapping: dg.ResourceParam[CouponMapping],
-) -> None:
+def stripe_coupons(run: Run, at: Connection) -> StageReport:
     """One Stripe coupon for each quote coupon and terms: made once, then reused.
 
     The id is derived from org, quote coupon and terms, so that it cannot be made twice. A coupon
     that `Stripe_ID__c` names is adopted when its terms are equal. None is ever deleted.
     """
-    run = run_of(context, options)
-    with record_stage(context, run, ledger, stripe=stripe) as stage, ledger.load_lock():
-        stage.report = load_coupons(run, ledger, stripe, settings, mapping)
+    with at.ledger.load_lock():
+        return load_coupons(run, at.ledger, at.stripe, at.settings, at.mapping)

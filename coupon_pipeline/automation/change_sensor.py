@@ -8,14 +8,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
+from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.resources import (
     open_ledger,
     open_salesforce,
-    open_settings,
     read_mapping,
 )
 from coupon_pipeline.automation.day_ranges import ranges_of
-from coupon_pipeline.automation.jobs import is_waiting, repeats, request, sync_job
+from coupon_pipeline.automation.jobs import SYNC_JOB, is_waiting, repeats, request
 from coupon_pipeline.automation.schedules import within
 from coupon_pipeline.automation.seen_changes import SeenChanges, SensorMemory
 from coupon_pipeline.domain.versions import is_edit
@@ -57,11 +57,13 @@ class Look:
 def change_sensor(
     settings: Settings, default_status: dg.DefaultSensorStatus
 ) -> dg.SensorDefinition:
-    """The sensor, polling as often as the settings say."""
+    """The sensor of one connection, polling as often as the settings say."""
+    names = Names.of(settings)
+    name = names.named(NAME)
 
     @dg.sensor(
-        name=NAME,
-        job=sync_job,
+        name=name,
+        job_name=names.named(SYNC_JOB),
         minimum_interval_seconds=settings.coupon_pipeline_poll_seconds,
         default_status=default_status,
         description=(
@@ -72,26 +74,25 @@ def change_sensor(
         ),
     )
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        if is_waiting(context.instance, NAME):
+        if is_waiting(context.instance, name):
             # the changes stay where they are, and become fewer runs when the queue moves again
             return dg.SkipReason("Runs that were asked for before have not begun yet.")
         now = datetime.now(UTC)
         memory = SensorMemory.from_text(context.cursor)
-        current = open_settings()
         try:
             with closing(
-                open_salesforce(current, pacing=_PATIENCE, timeouts=_TIMEOUTS)
+                open_salesforce(settings, pacing=_PATIENCE, timeouts=_TIMEOUTS)
             ) as salesforce:
-                look = look_for_changes(current, salesforce, memory, now)
+                look = look_for_changes(settings, salesforce, memory, now)
         except (SalesforceUnavailable, SalesforceQuotaExhausted, LedgerBusy) as later:
             return dg.SkipReason(
                 f"{later} Nothing is missed: the next look begins at the same place."
             )
         wanted = ranges_of(look.days)
-        requests = [request(days, NAME, f"{look.key}:{days.first}:{days.last}") for days in wanted]
+        requests = [request(days, name, f"{look.key}:{days.first}:{days.last}") for days in wanted]
         requests += [
-            request(again.days, NAME, f"after {again.failed_run_id}")
-            for again in repeats(context.instance, NAME, now)
+            request(again.days, name, f"after {again.failed_run_id}")
+            for again in repeats(context.instance, name, now)
             if again.days not in wanted
         ]
         return dg.SensorResult(

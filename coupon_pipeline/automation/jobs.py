@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.partitions import days_of_run
 from coupon_pipeline.automation.day_ranges import DayRange
 
@@ -20,11 +22,14 @@ _MOST_RECORDS = 500
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 _UNDER_WAY = (*_WAITING, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 
-sync_job = dg.define_asset_job(
-    SYNC_JOB,
-    selection=dg.AssetSelection.all(),
-    description="Makes Stripe's discounts what the activated orders signed.",
-)
+
+def sync_job(names: Names) -> UnresolvedAssetJobDefinition:
+    """The job of one connection over all its assets."""
+    return dg.define_asset_job(
+        names.named(SYNC_JOB),
+        selection=names.assets(),
+        description="Makes Stripe's discounts what the activated orders signed.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,15 +5,17 @@ sensor asks the ledger which days hold terms of another mapping: what it finds s
 it was done.
 """
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from itertools import takewhile
 
 import dagster as dg
 
-from coupon_pipeline.assets.resources import open_ledger, open_settings, read_mapping
+from coupon_pipeline.assets.names import Names
+from coupon_pipeline.assets.resources import open_ledger, read_mapping
+from coupon_pipeline.assets.stage_asset import Condition
 from coupon_pipeline.automation.day_ranges import ranges_of
 from coupon_pipeline.automation.jobs import (
+    SYNC_JOB,
     backfill_goes_on,
     by_days,
     has_failed,
@@ -21,7 +23,6 @@ from coupon_pipeline.automation.jobs import (
     is_under_way,
     own_runs,
     request,
-    sync_job,
 )
 from coupon_pipeline.automation.schedules import within
 from coupon_pipeline.ledger import LedgerBusy
@@ -35,53 +36,59 @@ _CONDITIONS_SECONDS = 30
 _LEDGER_SECONDS = 300
 
 _A_PARTITION_TO_RENEW = ~dg.AutomationCondition.missing() & ~dg.AutomationCondition.in_progress()
-_MAPPING_CHANGED = dg.AutomationCondition.any_deps_match(
-    dg.AutomationCondition.data_version_changed()
-).allow(dg.AssetSelection.assets("coupon_mapping"))
 _FILE_CHANGED = (
     dg.AutomationCondition.code_version_changed().since_last_handled()  # type: ignore[misc]  # Dagster declares it for a wider key
 )
 _WITH_WHAT_IT_RESTS_ON = dg.AutomationCondition.any_deps_match(
     dg.AutomationCondition.will_be_requested()
 )
+_DERIVED = frozenset({"coupon_junctions", "coupon_snapshots", "stripe_coupons"})
+_AFTER_THEM = frozenset({"coupon_attachments", "salesforce_records"})
 
-CONDITIONS: Mapping[str, dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]] = {
-    "coupon_mapping": _FILE_CHANGED.with_label("the mapping file changed"),
-    **{
-        name: (_MAPPING_CHANGED.since_last_handled() & _A_PARTITION_TO_RENEW).with_label(
+
+def condition_of(names: Names, asset: str) -> Condition | None:
+    """When an asset of one connection is made again by itself.
+
+    Without effect until the sensor of the conditions is turned on.
+    """
+    if asset == "coupon_mapping":
+        return _FILE_CHANGED.with_label("the mapping file changed")
+    if asset in _DERIVED:
+        mapping_changed = dg.AutomationCondition.any_deps_match(
+            dg.AutomationCondition.data_version_changed()
+        ).allow(dg.AssetSelection.assets(names.key("coupon_mapping")))
+        return (mapping_changed.since_last_handled() & _A_PARTITION_TO_RENEW).with_label(
             "another mapping is in force"
         )
-        for name in ("coupon_junctions", "coupon_snapshots", "stripe_coupons")
-    },
-    **{
-        name: (_WITH_WHAT_IT_RESTS_ON & _A_PARTITION_TO_RENEW).with_label(
+    if asset in _AFTER_THEM:
+        return (_WITH_WHAT_IT_RESTS_ON & _A_PARTITION_TO_RENEW).with_label(
             "what it rests on is made again"
         )
-        for name in ("coupon_attachments", "salesforce_records")
-    },
-}
-"""By asset. Without effect until the sensor of the conditions is turned on."""
+    return None
 
 
 def condition_sensor(
-    default_status: dg.DefaultSensorStatus,
+    names: Names, default_status: dg.DefaultSensorStatus
 ) -> dg.AutomationConditionSensorDefinition:
-    """Looks at the conditions of all assets."""
+    """Looks at the conditions of all assets of one connection."""
     return dg.AutomationConditionSensorDefinition(
-        CONDITIONS_NAME,
-        target=dg.AssetSelection.all(),
+        names.named(CONDITIONS_NAME),
+        target=names.assets(),
         default_status=default_status,
         minimum_interval_seconds=_CONDITIONS_SECONDS,
         description="Makes the mapping again when its file changed, and what rests on it.",
     )
 
 
-def mapping_sensor(default_status: dg.DefaultSensorStatus) -> dg.SensorDefinition:
+def mapping_sensor(
+    settings: Settings, default_status: dg.DefaultSensorStatus
+) -> dg.SensorDefinition:
     """Runs the days that the ledger still holds under another mapping."""
+    names = Names.of(settings)
 
     @dg.sensor(
-        name=NAME,
-        job=sync_job,
+        name=names.named(NAME),
+        job_name=names.named(SYNC_JOB),
         minimum_interval_seconds=_LEDGER_SECONDS,
         default_status=default_status,
         description=(
@@ -91,10 +98,10 @@ def mapping_sensor(default_status: dg.DefaultSensorStatus) -> dg.SensorDefinitio
         ),
     )
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        if is_under_way(context.instance, NAME) or backfill_goes_on(context.instance):
+        if is_under_way(context.instance, names.named(NAME)) or backfill_goes_on(context.instance):
             return dg.SkipReason("A backfill goes on.")
         try:
-            requests = runs_to_ask_for(context.instance, open_settings(), datetime.now(UTC))
+            requests = runs_to_ask_for(context.instance, settings, datetime.now(UTC))
         except LedgerBusy as busy:
             return dg.SkipReason(str(busy))
         return dg.SensorResult(
@@ -118,11 +125,12 @@ def runs_to_ask_for(
         SettingsError, MappingError: there is no mapping in force.
         LedgerBusy: somebody kept the ledger.
     """
+    name = Names.of(settings).named(NAME)
     mapping_hash = read_mapping(settings).mapping_hash
     with open_ledger(settings).reading() as tx:
         days = read_days_of_other_mapping(tx, mapping_hash)
     wanted = ranges_of(within(settings, now.date(), days))
-    records = own_runs(instance, NAME, now)
+    records = own_runs(instance, name, now)
     of_this = takewhile(lambda r: r.dagster_run.tags.get(MAPPING_HASH) == mapping_hash, records)
     tried = by_days(of_this)
     failed = [days for days, attempts in tried.items() if has_failed(attempts[0])]
@@ -130,7 +138,7 @@ def runs_to_ask_for(
     return [
         request(
             each,
-            NAME,
+            name,
             f"{mapping_hash}:{each.first}:{each.last}:after {last}",
             {MAPPING_HASH: mapping_hash},
         )

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from coupon_pipeline.assets.resources import open_ledger, open_settings
+from coupon_pipeline.assets.names import Names
+from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.automation.day_ranges import DayRange, ranges_of
-from coupon_pipeline.automation.jobs import is_under_way, request, sync_job
+from coupon_pipeline.automation.jobs import SYNC_JOB, is_under_way, request
 from coupon_pipeline.ledger import LedgerBusy
 from coupon_pipeline.ledger.automation import read_days_not_done
 from coupon_pipeline.settings import Settings
@@ -26,24 +27,26 @@ class Schedule:
         self, instance: dg.DagsterInstance, settings: Settings, at: datetime
     ) -> list[dg.RunRequest] | dg.SkipReason:
         """One run for each contiguous range of the days that can still change."""
-        if is_under_way(instance, self.name):
-            return dg.SkipReason(f"The runs that the {self.name} schedule asked for go on.")
+        name = Names.of(settings).named(self.name)
+        if is_under_way(instance, name):
+            return dg.SkipReason(f"The runs that the {name} schedule asked for go on.")
         try:
             found = days_to_run(settings, self.recent_days, at)
         except LedgerBusy as busy:
             return dg.SkipReason(str(busy))
-        return [
-            request(days, self.name, f"{self.name}:{at.isoformat()}:{days.first}") for days in found
-        ]
+        return [request(days, name, f"{name}:{at.isoformat()}:{days.first}") for days in found]
 
-    def definition(self, default_status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
-        """As Dagster knows it."""
+    def definition(
+        self, settings: Settings, default_status: dg.DefaultScheduleStatus
+    ) -> dg.ScheduleDefinition:
+        """As Dagster knows it for one connection."""
+        names = Names.of(settings)
 
         @dg.schedule(
-            name=self.name,
+            name=names.named(self.name),
             cron_schedule=self.cron,
             execution_timezone="UTC",
-            job=sync_job,
+            job_name=names.named(SYNC_JOB),
             default_status=default_status,
             description=(
                 f"Syncs the last {self.recent_days} activation days, and earlier ones on which "
@@ -53,9 +56,7 @@ class Schedule:
         def evaluate(
             context: dg.ScheduleEvaluationContext,
         ) -> list[dg.RunRequest] | dg.SkipReason:
-            return self.requests(
-                context.instance, open_settings(), context.scheduled_execution_time
-            )
+            return self.requests(context.instance, settings, context.scheduled_execution_time)
 
         return evaluate
 

@@ -32,6 +32,25 @@ _COMMANDS = {
 }
 
 
+_WITHOUT_CONNECTION = frozenset({"demo", "sandbox"})
+"""They bring their own accounts."""
+
+
+def _choose(_: click.Context, __: click.Parameter, name: str | None) -> None:
+    """Settings are read from the environment, so that is where the choice is told."""
+    if name is not None:
+        os.environ["COUPON_PIPELINE_CONNECTION"] = name
+
+
+_CONNECTION = click.Option(
+    ["--connection"],
+    metavar="NAME",
+    help="Which of several connections (COUPON_PIPELINE_CONNECTIONS) it is about.",
+    expose_value=False,
+    callback=_choose,
+)
+
+
 class _Commands(click.Group):
     """Imports a command's module when that command is called, so that help is instant."""
 
@@ -45,7 +64,10 @@ class _Commands(click.Group):
             return None
         name = cmd_name.replace("-", "_")
         module = importlib.import_module(f"coupon_pipeline.cli.{name}")
-        return cast("click.Command", getattr(module, name))
+        command = cast("click.Command", getattr(module, name))
+        if cmd_name not in _WITHOUT_CONNECTION and _CONNECTION not in command.params:
+            command.params.append(_CONNECTION)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx

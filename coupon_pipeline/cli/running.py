@@ -3,8 +3,8 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
-from datetime import UTC, datetime
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,11 +12,13 @@ import click
 import dagster as dg
 from rich.console import Console
 
+from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.report import RunReport, report_of
-from coupon_pipeline.assets.resources import open_ledger, open_salesforce
+from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.assets.run import Run
-from coupon_pipeline.definitions import SYNC_JOB, definitions
-from coupon_pipeline.domain.ids import InvalidIdError, normalise_id
+from coupon_pipeline.assets.selecting import SelectionError, select_orders
+from coupon_pipeline.automation.jobs import SYNC_JOB
+from coupon_pipeline.definitions import definitions_of
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.rows import json_text
 from coupon_pipeline.ledger.runs import finish_run
@@ -51,53 +53,16 @@ def select(
 ) -> Selection | None:
     """The orders that the options name; None where the org has no activated order at all.
 
-    The org's clock counts beside ours: an order that it has activated is never left out.
-
     Raises:
         click.UsageError: the days or ids make no sense.
         SettingsError: an account's settings are wrong, which is told before anything is asked.
         SalesforceError: the org had to be asked and could not be.
     """
-    settings.salesforce()
-    settings.stripe()
+    days = tuple(None if day is None else day.date() for day in (first, last))
     try:
-        ids = tuple(normalise_id(order_id) for order_id in order_ids)
-    except InvalidIdError as error:
-        raise click.BadParameter(str(error), param_hint="--order") from error
-    if first is not None and first.date() < settings.first_day:
-        raise click.BadParameter(
-            f"{first.date()} is before {settings.first_day}, the first day that is looked at; "
-            "COUPON_PIPELINE_SYNC_START_DATE sets it.",
-            param_hint="--from",
-        )
-    if first is not None and last is not None and first > last:
-        raise click.UsageError(f"--from {first.date()} is after --to {last.date()}.")
-    if ids:
-        return _days_of_orders(settings, ids)
-    today = datetime.now(UTC).date()
-    if first is not None and last is not None and last.date() <= today:
-        return Selection(first.date(), last.date())
-    with closing(open_salesforce(settings)) as salesforce:
-        activations = salesforce.activation_range()
-    earliest, latest = activations or (today, today)
-    if last is not None and last.date() > max(today, latest):
-        raise click.BadParameter(f"{last.date()} has not come yet.", param_hint="--to")
-    if activations is None and first is None:
-        return None
-    from_day = first.date() if first is not None else max(earliest, settings.first_day)
-    to_day = last.date() if last is not None else max(today, latest)
-    return Selection(min(from_day, to_day), to_day)
-
-
-def _days_of_orders(settings: Settings, ids: tuple[str, ...]) -> Selection:
-    with closing(open_salesforce(settings)) as salesforce:
-        days = salesforce.read_order_days(ids)
-    unknown = [order_id for order_id in ids if order_id not in days]
-    if unknown:
-        raise click.BadParameter(
-            f"{', '.join(unknown)} is not an activated order of this org.", param_hint="--order"
-        )
-    return Selection(min(days.values()), max(days.values()), ids)
+        return select_orders(settings, days[0], days[1], order_ids)
+    except SelectionError as error:
+        raise click.BadParameter(str(error), param_hint=f"--{error.part}") from error
 
 
 def run_through_dagster(
@@ -115,9 +80,9 @@ def run_through_dagster(
     days = (selection.first_day.isoformat(), selection.last_day.isoformat())
     with _progress() as logger, _instance(keep_history=keep_history) as instance:
         repository = dg.Definitions.merge(
-            definitions(), dg.Definitions(loggers={"progress": logger})
+            definitions_of([settings]), dg.Definitions(loggers={"progress": logger})
         )
-        result = repository.resolve_job_def(SYNC_JOB).execute_in_process(
+        result = repository.resolve_job_def(Names.of(settings).named(SYNC_JOB)).execute_in_process(
             run_config={
                 "resources": {"options": {"config": {"order_ids": list(selection.order_ids)}}},
                 "loggers": {"progress": {}},

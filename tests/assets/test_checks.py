@@ -7,7 +7,8 @@ import duckdb
 import pytest
 
 from coupon_pipeline.assets.checks import CHECKS
-from coupon_pipeline.definitions import SYNC_JOB, definitions
+from coupon_pipeline.automation.jobs import SYNC_JOB
+from coupon_pipeline.definitions import definitions
 from tests.world import World
 
 BLOCKING = {
@@ -70,14 +71,14 @@ def test_every_check_passes_after_a_sync_of_all_kinds_of_orders(
     checked = Checked(world, instance)
 
     assert checked.success
-    assert set(checked.by_name) == {check.check_key.name for check in CHECKS}
+    assert set(checked.by_name) == {check.name for check in CHECKS}
     assert checked.failed == set()
     assert Checked(world, instance).failed == set()
 
 
 def test_only_what_stands_before_a_write_that_costs_money_blocks() -> None:
     """A run that stops for a warning leaves customers without their discounts."""
-    blocking = {spec.name for check in CHECKS for spec in check.check_specs if spec.blocking}
+    blocking = {check.name for check in CHECKS if check.blocking}
     assert blocking == BLOCKING
 
 
@@ -205,5 +206,5 @@ def _checks_alone(instance: dg.DagsterInstance, name: str) -> dict[str, bool]:
 
 
 def _check_key(name: str) -> dg.AssetCheckKey:
-    (key,) = [check.check_key for check in CHECKS if check.check_key.name == name]
-    return key
+    (check,) = [check for check in CHECKS if check.name == name]
+    return dg.AssetCheckKey(dg.AssetKey(check.asset), name)

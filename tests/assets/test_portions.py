@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.planning import run_stages
-from coupon_pipeline.assets.resources import open_salesforce, open_stripe
 from coupon_pipeline.assets.run import Run, StageReport
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.settings import load_settings
@@ -29,9 +29,9 @@ def orders(world: World) -> Sequence[str]:
 def run(world: World, ledger: Ledger, *, at_a_time: int, dry_run: bool) -> list[StageReport]:
     """All stages, with so many orders at a time."""
     settings = load_settings()
-    with closing(open_salesforce(settings)) as salesforce, closing(open_stripe(settings)) as stripe:
+    with closing(Connection(settings, ledger=ledger)) as at:
         this = Run(f"run-{uuid4()}", world.selection(), dry_run=dry_run, orders_at_a_time=at_a_time)
-        return run_stages(this, ledger, salesforce, stripe, settings)
+        return run_stages(this, at)
 
 
 def told(reports: list[StageReport]) -> list[tuple[dict[str, int], list[tuple[object, ...]]]]:

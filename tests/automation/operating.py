@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from coupon_pipeline.assets.partitions import RANGE_END, RANGE_START
-from coupon_pipeline.automation.jobs import repeats, request
+from coupon_pipeline.automation.jobs import SYNC_JOB, repeats, request
 from coupon_pipeline.automation.schedules import Schedule
 from coupon_pipeline.automation.seen_changes import SensorMemory
-from coupon_pipeline.definitions import SYNC_JOB, definitions
+from coupon_pipeline.definitions import definitions
 from coupon_pipeline.settings import load_settings
 from tests.world import World
 

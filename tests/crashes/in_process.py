@@ -6,20 +6,16 @@ process leaves. Killing the real process proves that the two are alike, for a sa
 """
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from uuid import uuid4
 
-from coupon_pipeline.assets.activated_orders import extract_orders
-from coupon_pipeline.assets.coupon_attachments import load_attachments
-from coupon_pipeline.assets.coupon_junctions import extract_junctions
-from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.reporting import counted_stage
-from coupon_pipeline.assets.resources import open_ledger, open_salesforce, read_mapping
-from coupon_pipeline.assets.run import Run, StageReport
-from coupon_pipeline.assets.salesforce_records import write_back
-from coupon_pipeline.assets.stripe_coupons import load_coupons
-from coupon_pipeline.ledger import Ledger, crash_points
+from coupon_pipeline.assets.resources import open_salesforce
+from coupon_pipeline.assets.run import Run
+from coupon_pipeline.assets.stages import STAGES
+from coupon_pipeline.ledger import crash_points
 from coupon_pipeline.salesforce import Pacing
 from coupon_pipeline.salesforce import Timeouts as SalesforceTimeouts
 from coupon_pipeline.sandbox.calls import ServiceName
@@ -120,48 +116,25 @@ class Life:
 
     def _stages(self) -> None:
         settings = load_settings()
-        mapping = read_mapping(settings)
         account = settings.stripe()
         patience = self._read_timeout
-        ledger = open_ledger(settings)
         run = Run(f"run-{uuid4().hex}", self._world.selection())
-        with (
-            closing(
-                open_salesforce(
-                    settings,
-                    pacing=Pacing(pause=self.pause),
-                    timeouts=None if patience is None else SalesforceTimeouts(read=patience),
-                )
-            ) as salesforce,
-            closing(
-                StripeEdge(
-                    account.api_key,
-                    base_url=account.api_base,
-                    pause=self.pause,
-                    timeouts=None if patience is None else StripeTimeouts(read=patience),
-                )
-            ) as stripe,
-        ):
-            reading: tuple[Callable[[], StageReport], ...] = (
-                lambda: extract_orders(run, ledger, salesforce, settings, mapping),
-                lambda: extract_junctions(run, ledger, salesforce, mapping),
-                lambda: freeze_snapshots(run, ledger, salesforce, settings, mapping),
-            )
-            writing: tuple[Callable[[], StageReport], ...] = (
-                lambda: load_coupons(run, ledger, stripe, settings, mapping),
-                lambda: load_attachments(run, ledger, stripe, settings),
-                lambda: write_back(run, ledger, salesforce, settings, mapping),
-            )
-            for number, stage in enumerate((*reading, *writing)):
-                with (
-                    counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as counted,
-                    _lock(ledger, wanted=number >= len(reading)),
-                ):
-                    counted.report.stage = f"stage {number}"
-                    counted.report = stage()
-
-
-@contextmanager
-def _lock(ledger: Ledger, *, wanted: bool) -> Iterator[None]:
-    with ledger.load_lock() if wanted else nullcontext():
-        yield
+        connection = Connection(
+            settings,
+            salesforce=open_salesforce(
+                settings,
+                pacing=Pacing(pause=self.pause),
+                timeouts=None if patience is None else SalesforceTimeouts(read=patience),
+            ),
+            stripe=StripeEdge(
+                account.api_key,
+                base_url=account.api_base,
+                pause=self.pause,
+                timeouts=None if patience is None else StripeTimeouts(read=patience),
+            ),
+        )
+        with closing(connection) as at:
+            for stage in STAGES:
+                with counted_stage(run, at) as counted:
+                    counted.report.stage = stage.name
+                    counted.report = stage.make(run, at)

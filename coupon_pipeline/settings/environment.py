@@ -4,15 +4,12 @@ Every refusal names the variable and says what to do. Secrets are `SecretStr`, s
 representation nor a log nor an error can show them.
 """
 
-import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Literal, TypeAlias
-from urllib.parse import urlsplit
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
 from pydantic import (
     BeforeValidator,
@@ -23,7 +20,11 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    SettingsConfigDict,
+)
 
 from coupon_pipeline.salesforce.logins import (
     AccessToken,
@@ -33,49 +34,20 @@ from coupon_pipeline.salesforce.logins import (
     PasswordLogin,
 )
 from coupon_pipeline.secret_sources import SecretSource, SecretUnreadableError
-
-SALESFORCE_API_VERSION = "67.0"
-"""The newest release confirmed by public documentation (Summer '26)."""
+from coupon_pipeline.settings.accounts import (
+    SALESFORCE_API_VERSION,
+    SALESFORCE_HOSTS,
+    STRIPE_HOSTS,
+    SalesforceAccount,
+    StripeAccount,
+    check_address,
+    sandbox_addresses,
+)
+from coupon_pipeline.settings.errors import SettingsError
 
 STRIPE_API_BASE = "https://api.stripe.com"
 FIRST_POSSIBLE_DAY = date(2020, 1, 1)
 """No order was activated with the connector's coupons before this day."""
-
-SANDBOX_FOLDER = Path(".coupon_pipeline")
-SANDBOX_ADDRESSES = SANDBOX_FOLDER / "sandbox.json"
-"""Where a running local sandbox says how to reach it."""
-
-
-class SettingsError(Exception):
-    """A setting is missing or wrong. `variable` is the one to change, `fix` says how."""
-
-    code = "settings.invalid"
-
-    def __init__(self, variable: str, message: str, fix: str) -> None:
-        super().__init__(f"{variable} {message} {fix}")
-        self.variable = variable
-        self.message = f"{variable} {message}"
-        self.fix = fix
-
-
-@dataclass(frozen=True, slots=True)
-class SalesforceAccount:
-    """How to reach and name things in one Salesforce org."""
-
-    instance_url: str
-    login: Login
-    namespace: str
-    api_version: str
-
-
-@dataclass(frozen=True, slots=True)
-class StripeAccount:
-    """How to reach one Stripe account. `account` is set for a connected account only."""
-
-    api_key: SecretStr
-    api_base: str
-    account: str | None
-    live: bool
 
 
 def _words(value: object) -> object:
@@ -141,6 +113,10 @@ class Settings(BaseSettings):
     stripe_api_key_command: SecretStr | None = None
     stripe_api_base: str = STRIPE_API_BASE
     stripe_account: str | None = None
+    coupon_pipeline_connections: Path | None = None
+    """A file with several pairs of an org and an account; then only it says what they are."""
+    coupon_pipeline_connection: str | None = None
+    """The one that a command is about."""
     coupon_pipeline_db: Path | None = None
     coupon_pipeline_mapping: Path | None = None
     coupon_pipeline_live: bool = False
@@ -225,6 +201,11 @@ class Settings(BaseSettings):
         return self._secrets[name]
 
     @property
+    def connection(self) -> str | None:
+        """The name of the pair among several; None where the environment names the only one."""
+        return None
+
+    @property
     def uses_local_sandbox(self) -> bool:
         """Whether no Salesforce and no Stripe variable is set at all."""
         named = self.model_fields_set & {
@@ -238,7 +219,7 @@ class Settings(BaseSettings):
         if self.coupon_pipeline_db is not None:
             return self.coupon_pipeline_db
         if self.uses_local_sandbox:
-            return _sandbox_addresses().ledger
+            return sandbox_addresses().ledger
         return Path("coupon_pipeline.duckdb")
 
     @property
@@ -253,7 +234,7 @@ class Settings(BaseSettings):
             SettingsError: a variable is missing, wrong, or two ways to log in are mixed.
         """
         if self.uses_local_sandbox:
-            return _sandbox_addresses().salesforce
+            return sandbox_addresses().salesforce
         url = self.salesforce_instance_url
         if url is None:
             raise SettingsError(
@@ -276,7 +257,7 @@ class Settings(BaseSettings):
             SettingsError: a variable is missing or wrong, or a live key is not allowed.
         """
         if self.uses_local_sandbox:
-            return _sandbox_addresses().stripe
+            return sandbox_addresses().stripe
         api_key = self.secret("stripe_api_key")
         if api_key is None:
             raise SettingsError(
@@ -348,14 +329,17 @@ class Settings(BaseSettings):
         )
 
 
-def load_settings() -> Settings:
-    """Read the environment once.
+Loaded = TypeVar("Loaded", bound=Settings)
+
+
+def validated(load: Callable[[], Loaded]) -> Loaded:
+    """What `load` makes, or the refusal that names the first variable that is wrong.
 
     Raises:
-        SettingsError: naming the first variable that does not hold what it should.
+        SettingsError: that refusal.
     """
     try:
-        return Settings()
+        return load()
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         variable = str(first["loc"][0]).upper()
@@ -363,79 +347,4 @@ def load_settings() -> Settings:
     # not inside: the frames of the other error hold all that was set
     raise SettingsError(
         variable, f"is not valid: {reason}.", "Correct it, or unset it for its default."
-    )
-
-
-SALESFORCE_HOSTS = (".salesforce.com", ".force.com", ".salesforce.mil", ".sfcrmproducts.cn")
-STRIPE_HOSTS = (".stripe.com",)
-
-
-def check_address(variable: str, url: str, hosts: tuple[str, ...]) -> None:
-    """Refuse what is no address, hosts of others, and plain http to anything but this machine.
-
-    Credentials go to the address, so that a slip of the pen must not send them elsewhere.
-
-    Raises:
-        SettingsError: naming the variable.
-    """
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise SettingsError(
-            variable, "is not a web address.", "Write it with its scheme, such as https://host."
-        )
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise SettingsError(
-            variable,
-            "uses plain http, which would send credentials unprotected.",
-            "Use https; plain http is accepted for 127.0.0.1, ::1 and localhost only.",
-        )
-    if not (parts.hostname.lower().endswith(hosts) or _is_loopback(parts.hostname)):
-        raise SettingsError(
-            variable,
-            f"names {parts.hostname}, which is not a host of that service.",
-            f"Its hosts end in {' or '.join(hosts)}; 127.0.0.1, ::1 and localhost are accepted for "
-            "a stand-in on this machine.",
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class _SandboxAddresses:
-    salesforce: SalesforceAccount
-    stripe: StripeAccount
-    ledger: Path
-
-
-def _sandbox_addresses() -> _SandboxAddresses:
-    try:
-        spoken = json.loads(SANDBOX_ADDRESSES.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingsError(
-            "SALESFORCE_INSTANCE_URL",
-            "is not set, nor is any other Salesforce or Stripe variable, so the local sandbox "
-            "would be used, but none runs in this folder.",
-            "Start it with `coupon-pipeline sandbox`, or set the variables of your accounts.",
-        ) from None
-    return _SandboxAddresses(
-        salesforce=SalesforceAccount(
-            instance_url=spoken["salesforce"]["url"],
-            login=AccessToken(spoken["salesforce"]["access_token"]),
-            namespace=spoken["salesforce"]["namespace"],
-            api_version=SALESFORCE_API_VERSION,
-        ),
-        stripe=StripeAccount(
-            api_key=SecretStr(spoken["stripe"]["api_key"]),
-            api_base=spoken["stripe"]["url"],
-            account=None,
-            live=False,
-        ),
-        ledger=Path(spoken["ledger"]),
     )

@@ -1,0 +1,98 @@
+"""From a stage to an asset: one declaration, made known to Dagster for each connection.
+
+A stage reads and writes through a connection and reports; what is the same for all of them, the
+partitions, the counting of calls, what a page shows, is here once.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, TypeAlias
+
+import dagster as dg
+
+from coupon_pipeline.assets.columns import column_schema
+from coupon_pipeline.assets.connection import Connection, Connections
+from coupon_pipeline.assets.launchpad import RunOptions
+from coupon_pipeline.assets.names import Names
+from coupon_pipeline.assets.partitions import days_since
+from coupon_pipeline.assets.reporting import record_stage, run_of
+from coupon_pipeline.assets.run import Run, StageReport
+
+Service: TypeAlias = Literal["salesforce", "stripe"]
+Stage: TypeAlias = Callable[[Run, Connection], StageReport]
+Condition: TypeAlias = dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey]
+
+OWNERS = ("team:revenue-operations",)
+
+
+@dataclass(frozen=True, slots=True)
+class StageAsset:
+    """A table of the pipeline, made by a stage, partitioned by the day of activation."""
+
+    name: str
+    description: str
+    """For the operator, in the UI."""
+    make: Stage
+    deps: tuple[str, ...]
+    group: str
+    kinds: frozenset[str]
+    service: Service | None
+    """The service that it calls and whose pool it takes; None where it calls at most once."""
+
+    def definition(
+        self,
+        names: Names,
+        first_day: date,
+        *,
+        condition: Condition | None = None,
+        code_version: str | None = None,
+    ) -> dg.AssetsDefinition:
+        """The asset of one connection."""
+        schema = column_schema(self.name)
+
+        @dg.asset(
+            key=names.key(self.name),
+            deps=[names.key(dep) for dep in self.deps],
+            description=self.description,
+            partitions_def=days_since(first_day),
+            backfill_policy=dg.BackfillPolicy.single_run(),
+            group_name=names.named(self.group),
+            kinds=set(self.kinds),
+            owners=OWNERS,
+            pool=None if self.service is None else names.named(self.service),
+            automation_condition=condition,
+            code_version=code_version,
+            metadata={} if schema is None else {"dagster/column_schema": schema},
+        )
+        def asset(
+            context: dg.AssetExecutionContext,
+            options: RunOptions,
+            connections: dg.ResourceParam[Connections],
+        ) -> None:
+            at = connections.of(context.asset_key)
+            run = run_of(context, options)
+            with record_stage(context, run, at) as stage:
+                stage.report = self.make(run, at)
+
+        return asset
+
+
+def stage_asset(
+    *,
+    group: str,
+    kinds: set[str],
+    deps: Sequence[str] = (),
+    service: Service | None = None,
+) -> Callable[[Stage], StageAsset]:
+    """Declares an asset: the function's name is its name, the docstring its description."""
+
+    def declared(make: Stage) -> StageAsset:
+        description = inspect.getdoc(make)
+        assert description is not None, "an asset says to the operator what it is"
+        return StageAsset(
+            make.__name__, description, make, tuple(deps), group, frozenset(kinds), service
+        )
+
+    return declared

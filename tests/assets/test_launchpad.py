@@ -1,0 +1,114 @@
+"""What an operator tells a run in Dagster's launchpad, without the command line."""
+
+import dagster as dg
+import pytest
+
+from coupon_pipeline.assets.launchpad import PlanOptions, RunOptions
+from coupon_pipeline.automation.jobs import SYNC_JOB
+from coupon_pipeline.definitions import definitions
+from tests.world import World
+
+QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+DAYS = {"first_day": "2026-11-02", "last_day": "2026-11-03"}
+
+
+def _plan(instance: dg.DagsterInstance, **options: object) -> dg.ExecuteInProcessResult:
+    return (
+        definitions()
+        .resolve_job_def("plan")
+        .execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            run_config={"ops": {"make_plan": {"config": options}}, **QUIET},
+        )
+    )
+
+
+def _shown(result: dg.ExecuteInProcessResult) -> dict[str, object]:
+    (output,) = [e for e in result.all_events if e.is_successful_output]
+    return {name: value.value for name, value in output.step_output_data.metadata.items()}
+
+
+def test_a_dry_run_shows_what_a_sync_would_do_and_writes_nothing_anywhere(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """Neither to the two services nor to the ledger, which is not even made."""
+    order = world.order(coupons=[world.quote_coupon()])
+    before = world.state_of_both()
+
+    result = _plan(instance, **DAYS)
+
+    assert result.success
+    shown = _shown(result)
+    assert shown["would_write"] is True
+    assert shown["orders"] == 1
+    assert order.order_id in str(shown["changes_of_coupon_attachments"])
+    assert world.state_of_both() == before
+    assert not world.db.exists()
+
+    world.sync()
+    kept = world.db.read_bytes()
+    assert _shown(_plan(instance, **DAYS))["would_write"] is False
+    assert world.db.read_bytes() == kept
+
+
+def test_a_dry_run_takes_orders_whatever_their_days(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """An operator has an order's id, not the day of its activation."""
+    order = world.order(coupons=[world.quote_coupon()])
+    world.order(coupons=[world.quote_coupon()])
+
+    shown = _shown(_plan(instance, order_ids=[order.order_id[:15]]))
+
+    assert shown["orders"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"order_ids": ["801"]}, "'801' is not a Salesforce id"),
+        ({"first_day": "yesterday"}, "yesterday"),
+        ({"first_day": "2026-11-03", "last_day": "2026-11-02"}, "is after last_day"),
+    ],
+)
+def test_a_dry_run_refuses_wrong_input_before_anything_is_asked(
+    world: World, instance: dg.DagsterInstance, options: dict[str, object], says: str
+) -> None:
+    """A typing error must not become another selection."""
+    asked = len(world.sandbox.calls.all("salesforce"))
+
+    result = _plan(instance, **options)
+
+    assert not result.success
+    (failure,) = [e for e in result.all_events if e.is_step_failure]
+    assert says in str(failure.step_failure_data.error)
+    assert len(world.sandbox.calls.all("salesforce")) == asked
+
+
+def test_a_sync_refuses_a_wrong_order_before_anything_is_asked(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """The same rule in the other job."""
+    asked = len(world.sandbox.calls.all("salesforce"))
+
+    result = (
+        definitions()
+        .resolve_job_def(SYNC_JOB)
+        .execute_in_process(
+            instance=instance,
+            raise_on_error=False,
+            partition_key="2026-11-02",
+            run_config={"resources": {"options": {"config": {"order_ids": ["801"]}}}, **QUIET},
+        )
+    )
+
+    assert not result.success
+    assert len(world.sandbox.calls.all("salesforce")) == asked
+
+
+@pytest.mark.parametrize("options", [RunOptions, PlanOptions])
+def test_every_option_says_what_it_does(options: type[dg.Config | RunOptions]) -> None:
+    """The launchpad shows the sentence beside the field."""
+    for field in options.model_fields.values():
+        assert field.description
