@@ -68,15 +68,19 @@ def _load_portion(
     plans = _plan(ledger, situation, targets, settings, book)
     if not run.dry_run:
         carry_out(run, ledger, stripe, _writes(stripe, targets, plans), book.record)
+        carry_out(run, ledger, stripe, _writes(stripe, targets, book.to_prove), book.record)
     for plan in plans:
         if run.dry_run or plan.request is None:
             book.keep(plan.outcomes, plan.target_id)
     target_ids = ids_of(targets)
+    done = ids_of([each for each in targets if each.state.target_id not in book.undone])
     with ledger.transaction() as tx:
         source.select_orders_by_id(tx, situation.orders)
         decisions.record_attachments(tx, book.rows.values())
-        decisions.record_carries(tx, target_ids, book.carries(plans))
-        decisions.record_planned_orders(tx, situation.orders_on(ids_of(targets)))
+        decisions.record_carries(
+            tx, done, book.carries(plan for plan in plans if plan.target_id in done)
+        )
+        decisions.record_planned_orders(tx, situation.orders_on(done))
         note_problems(tx, STAGE, book.problems(), situation.days(), now())
         settle_intents(
             tx,

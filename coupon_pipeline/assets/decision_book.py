@@ -17,6 +17,7 @@ from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.plan import is_attachable, wanted_attachment
 from coupon_pipeline.domain.problems import Blocked, Problem
 from coupon_pipeline.domain.records import Order
+from coupon_pipeline.domain.schedules import unproven
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.targets import (
     ScheduleState,
@@ -176,6 +177,10 @@ class DecisionBook:
         self.rows: dict[str, Attachment] = {}
         self.plans: dict[str, TargetPlan] = {}
         """By the id that the request goes to."""
+        self.to_prove: list[TargetPlan] = []
+        """What the answers show to be still missing of a proof."""
+        self.undone: set[str] = set()
+        """Targets whose write was refused or not answered: what was remembered of them stays."""
         self._failures: dict[str, Problem] = {}
         self._blocked_earlier: set[str] = set()
 
@@ -217,6 +222,7 @@ class DecisionBook:
     def record(self, tx: Transaction, batch: Sequence[Written[Answer]]) -> None:
         """Keep what came of a batch of writes, in the transaction of their outcomes."""
         kept: list[Attachment] = []
+        answered: list[TargetPlan] = []
         for written in batch:
             plan = self.plans[written.write.target_id]
             if written.result is None:
@@ -226,10 +232,13 @@ class DecisionBook:
                     [o.snapshot_id for o in undone], written.error, f"attaching to {plan.target_id}"
                 )
                 self.keep([o for o in plan.outcomes if o not in undone], plan.target_id)
+                self.undone.add(plan.target_id)
                 continue
             kept += self._keep_answered(plan, written.result)
             kept += self._carried(plan)
+            answered.append(plan)
         decisions.record_attachments(tx, kept)
+        decisions.record_carries(tx, [p.target_id for p in answered], self.carries(answered))
 
     def carries(self, plans: Iterable[TargetPlan]) -> list[Carry]:
         """What later runs have to send on."""
@@ -334,10 +343,14 @@ class DecisionBook:
             after = parse_schedule(answer.body)
             differences = verify_schedule(plan.request, after)
             made = made_discounts(plan, after)
+            if more := unproven(after):
+                self.to_prove.append(TargetPlan(plan.target_id, more, ()))
+                self.plans[more.target_id] = self.to_prove[-1]
         else:
             assert plan.request is not None, "only a plan with a request is answered"
-            subscription = parse_subscription(answer.body)
-            assert isinstance(subscription, SubscriptionState), "its schedule was not asked for"
+            found = parse_subscription(answer.body)
+            subscription = found.subscription if isinstance(found, ScheduleState) else found
+            assert subscription is not None, "a subscription is answered with itself"
             differences = verify_subscription(plan.request, subscription)
             made = made_discounts(plan, subscription)
         outcomes = [

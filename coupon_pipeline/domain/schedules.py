@@ -17,6 +17,7 @@ from coupon_pipeline.domain.attachments import (
     AttachmentOutcome,
     PhaseUpdate,
     ScheduleUpdate,
+    SubscriptionUpdate,
     TargetPlan,
 )
 from coupon_pipeline.domain.carry_over import CarryOver, is_named_throughout
@@ -26,6 +27,7 @@ from coupon_pipeline.domain.drafts import (
     ListDraft,
     ProofDraft,
     granted_before,
+    missing_from,
     plan_gone,
     refused,
     refused_by_currency,
@@ -34,6 +36,7 @@ from coupon_pipeline.domain.drafts import (
 )
 from coupon_pipeline.domain.phase_runs import WHOLE_PHASE, Key, PhaseRuns, Run
 from coupon_pipeline.domain.phases import phase_params, unwritable
+from coupon_pipeline.domain.proof import Proof
 from coupon_pipeline.domain.records import Order, OrderItem
 from coupon_pipeline.domain.targets import (
     MAX_DISCOUNTS,
@@ -119,6 +122,24 @@ def plan_schedule(
         now=now,
         known=known,
     )
+
+
+def unproven(state: ScheduleState) -> SubscriptionUpdate | None:
+    """What a subscription lacks of its schedule's proof, which ends with the schedule.
+
+    The metadata of a phase reaches the subscription when the phase is entered
+    (https://docs.stripe.com/api/subscription_schedules/update); whether it does so too when the
+    phase that is on is updated, the answer shows.
+    """
+    if state.status != "active" or state.subscription is None:
+        return None
+    proof, there = Proof.read(state.metadata), Proof.read(state.subscription.metadata)
+    if not isinstance(proof, Proof) or not isinstance(there, Proof):
+        return None
+    missing = missing_from(state.subscription.metadata, proof.together_with(there))
+    if not missing:
+        return None
+    return SubscriptionUpdate(state.subscription.subscription_id, None, (), missing)
 
 
 def _objects_and_ids(state: ScheduleState) -> tuple[list[Mapping[str, str]], list[str]]:
@@ -267,10 +288,10 @@ class _ScheduleDraft:
         reason = f"{outcome.reason}; a later phase has no room for it"
         return replace(outcome, code="target.too_many_discounts", details=details, reason=reason)
 
-    def _request(self) -> ScheduleUpdate | None:
+    def _request(self) -> ScheduleUpdate | SubscriptionUpdate | None:
         changed = any(own.changed for own in self._lists.values())
         if not changed and not self._proof.added:
-            return None
+            return unproven(self._state)
         phases = tuple(self._sent(at, phase) for at, phase in enumerate(self._phases))
         return ScheduleUpdate(self._state.schedule_id, phases, self._proof.metadata())
 

@@ -50,6 +50,11 @@ class Switches:
         "Whether a phase that is sent without `discounts` loses those that it had. The "
         "documentation says so, reports say otherwise.",
     )
+    stripe_phase_metadata: Literal["on_update_too", "on_entering"] = choice(
+        "on_update_too",
+        "Whether the metadata of the phase that is on reaches the subscription when the phase is "
+        "updated. The documentation says: when the phase is entered.",
+    )
     stripe_active_phase_discount: Literal["discount", "coupon"] = choice(
         "discount",
         "Which member of a phase's discount is filled once the phase is active.",

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from coupon_pipeline.ledger.automation import read_days_not_done
+from coupon_pipeline.sandbox.switches import turn
 from tests.world import MadeOrder, World
 
 
@@ -174,21 +175,35 @@ def test_an_order_named_by_its_schedule_before_it_starts(world: World) -> None:
     assert world.sync().attachments["unchanged"] == 1
 
 
-def test_a_spent_discount_stays_spent_when_schedule_and_ledger_are_gone(world: World) -> None:
-    """The proof of what the schedule granted goes over to the subscription with its phase."""
-    order = world.order(coupons=[world.quote_coupon()])
+@pytest.mark.parametrize(
+    ("reading", "adopted", "writes"),
+    [("on_update_too", False, 2), ("on_entering", False, 3), ("on_entering", True, 2)],
+)
+def test_a_spent_discount_stays_spent_when_schedule_and_ledger_are_gone(
+    world: World, reading: str, adopted: object, writes: int
+) -> None:
+    """The proof of what the schedule granted goes over to the subscription, adoptions too."""
+    turn(world.sandbox.switches, {"stripe_phase_metadata": reading})
+    coupon = world.quote_coupon()
+    if adopted:
+        world.sync(world.order(coupons=[coupon]).order_id)
+    order = world.order(coupons=[coupon])
+    if adopted:
+        world.put_by_hand(order.subscription_id, str(world.coupons()[0]["id"]))
     world.stripe.v1.subscription_schedules.create(
         {"from_subscription": order.subscription_id or ""}
     )
-    world.sync()
+    report = world.sync()
+    assert report.attachments["adopted" if adopted else "attached"] == 1
+    assert report.calls.stripe_writes == writes
     world.let_time_pass(days=45)
     assert world.stripe.v1.subscriptions.retrieve(order.subscription_id or "").schedule is None
     assert world.discounted(order.subscription_id) == []
     world.forget_ledger()
 
-    report = world.sync()
+    again = world.sync()
 
-    assert report.attachments["unchanged"] == 1
+    assert again.attachments["unchanged"] == 1 + bool(adopted)
     assert world.discounted(order.subscription_id) == []
 
 

@@ -329,7 +329,7 @@ def test_planning_again_after_the_write_changes_nothing() -> None:
                 replace(phase, discounts=sent.discounts)
                 for phase, sent in zip(state.phases, plan.request.phases, strict=True)
             ),
-            subscription=begun(discounts=[live("di_1", "x")]),
+            subscription=begun(discounts=[live("di_1", "x")], metadata=plan.request.metadata),
         ),
         metadata=plan.request.metadata,
     )
@@ -339,6 +339,17 @@ def test_planning_again_after_the_write_changes_nothing() -> None:
     assert again.request is None
     assert outcome_of(again, "a").outcome == "unchanged"
     assert made_discounts(plan, written) == {"a": "di_1"}
+
+
+def test_a_subscription_is_told_what_only_its_schedule_proves() -> None:
+    """The schedule ends one day, and its phase's metadata may not have reached the subscription."""
+    proof = {PROOF_KEY: encode_proof(["a"])}
+    phase = a_phase("2026-01-01", "2027-01-01", order="A")
+    state = replace(a_schedule(phase, subscription=begun()), metadata=proof)
+
+    plan = plan_for(state, wants("a", order="A"))
+
+    assert plan.request == SubscriptionUpdate("sub_1", None, (), proof)
 
 
 def test_items_with_one_price_are_told_apart_by_their_order_item() -> None:

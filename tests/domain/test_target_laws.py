@@ -296,6 +296,8 @@ class ScheduleMachine(RuleBasedStateMachine):
             plan = self._plan()
             if isinstance(plan.request, ScheduleUpdate):
                 self.stripe.update_schedule(plan.request)
+            elif plan.request is not None:
+                self.stripe.update_subscription(plan.request)
             made = made_discounts(plan, self.stripe.schedule())
             self.ledger.record(plan, made, self.wanted, self.stripe.now)
             if plan.request is None:

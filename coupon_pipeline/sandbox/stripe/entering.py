@@ -20,16 +20,23 @@ from coupon_pipeline.sandbox.stripe.store import StripeObject
 
 
 def put_in_force(
-    account: Account, subscription: StripeObject, phase: StripeObject, *, strict: bool
+    account: Account,
+    subscription: StripeObject,
+    phase: StripeObject,
+    *,
+    strict: bool,
+    entered: bool = True,
 ) -> None:
     """Make the subscription what the phase says. Both are being edited.
 
     Items are recognised by their price. What the phase does not say is unset, but metadata,
-    which is merged. `strict` refuses a coupon that cannot be redeemed; at a transition, with
-    nobody there to be told, it is left out.
+    which is merged; whether it is of a phase that was on before (not `entered`) is a switch.
+    `strict` refuses a coupon that cannot be redeemed; at a transition, with nobody there to be
+    told, it is left out.
     """
     _put_settings(account, subscription, phase)
-    subscription["metadata"] = merged(subscription["metadata"], phase["_metadata"])
+    if entered or account.switches.stripe_phase_metadata == "on_update_too":
+        subscription["metadata"] = merged(subscription["metadata"], phase["_metadata"])
     _set_trial(account, subscription, phase)
     _put_items(account, subscription, phase, strict=strict)
     holder = Holder(
@@ -61,7 +68,11 @@ def _put_settings(account: Account, subscription: StripeObject, phase: StripeObj
 
 
 def _put_items(
-    account: Account, subscription: StripeObject, phase: StripeObject, *, strict: bool
+    account: Account,
+    subscription: StripeObject,
+    phase: StripeObject,
+    *,
+    strict: bool,
 ) -> None:
     left = list(subscription["_items"])
     order: list[str] = []

@@ -229,7 +229,8 @@ def _replace(account: Account, schedule: StripeObject, given: list[dict[str, Any
     subscription = account.store.edit("subscription", schedule["subscription"])
     for phase in schedule["phases"]:
         if phase["start_date"] <= now < phase["end_date"]:
-            put_in_force(account, subscription, phase, strict=True)
+            was_on = phase["start_date"] == schedule["current_phase"]["start_date"]
+            put_in_force(account, subscription, phase, strict=True, entered=not was_on)
             schedule["current_phase"] = {
                 "start_date": phase["start_date"],
                 "end_date": phase["end_date"],
