@@ -5,8 +5,9 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -23,7 +24,10 @@ if TYPE_CHECKING:  # imported inside the command, so that the command line start
 
 
 STATE_FILE = SANDBOX_FOLDER / "sandbox.sqlite"
+_USERS, _BEGINNING = SANDBOX_FOLDER / "sandbox.users", SANDBOX_FOLDER / "sandbox.beginning"
 _TIME_TO_STOP_SECONDS = 20
+_TIME_TO_BEGIN_SECONDS = 60.0
+_TIME_FOR_OTHERS_SECONDS = 1800
 
 
 @click.command()
@@ -179,17 +183,54 @@ def _panel(served: "Sandbox") -> "RenderableType":
 def local_sandbox(settings: Settings) -> Iterator[None]:
     """Serve the sandbox for the block where no account is set and none runs in this folder.
 
-    It goes on where it was left, so that two runs in a row meet the same two services.
+    It goes on where it was left, so that two runs in a row meet the same two services. Commands
+    that are run at once share it: whoever began serving goes on until the others have ended.
     """
-    if not settings.uses_local_sandbox or _answers():
+    if not settings.uses_local_sandbox:
         yield
         return
-    from coupon_pipeline.sandbox.serving import Sandbox  # noqa: PLC0415
+    from coupon_pipeline.ledger.connection import file_lock  # noqa: PLC0415
 
     SANDBOX_FOLDER.mkdir(exist_ok=True)
-    click.echo("No account is set: using the local sandbox.", err=True)
-    with Sandbox(state_file=STATE_FILE) as served, announced(served, STATE_FILE):
-        yield
+    with ExitStack() as held:
+        with _beginning():
+            serves = not _answers()
+            if serves:
+                from coupon_pipeline.sandbox.serving import Sandbox  # noqa: PLC0415
+
+                click.echo("No account is set: using the local sandbox.", err=True)
+                served = held.enter_context(Sandbox(state_file=STATE_FILE))
+                held.enter_context(announced(served, STATE_FILE))
+            else:
+                held.enter_context(file_lock(_USERS, exclusive=False))
+        try:
+            yield
+        finally:
+            if serves:
+                _stop_when_unused(held)
+
+
+def _beginning() -> AbstractContextManager[None]:
+    """Only one command at a time looks for the sandbox, begins to serve it or stops it."""
+    from coupon_pipeline.ledger.connection import file_lock  # noqa: PLC0415
+
+    return file_lock(_BEGINNING, exclusive=True, patience=_TIME_TO_BEGIN_SECONDS)
+
+
+def _stop_when_unused(serving: ExitStack) -> None:
+    """Stop serving once no other command of this folder holds the sandbox, or after a while."""
+    from coupon_pipeline.ledger import LedgerBusy  # noqa: PLC0415
+    from coupon_pipeline.ledger.connection import file_lock  # noqa: PLC0415
+
+    for attempt in range(_TIME_FOR_OTHERS_SECONDS):
+        try:
+            with _beginning(), file_lock(_USERS, exclusive=True, patience=0):
+                serving.close()
+                return
+        except LedgerBusy:
+            if attempt == 0:
+                click.echo("Another command still uses the local sandbox.", err=True)
+        time.sleep(1)
 
 
 @contextmanager
