@@ -1,16 +1,21 @@
 """A ledger that cannot be used: a sentence with a remedy, and nothing lost."""
 
+import os
 import resource
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
 
+from coupon_pipeline.assets import run
 from coupon_pipeline.ledger import LedgerError, connection
+from coupon_pipeline.ledger.verification import inspect
+from coupon_pipeline.sandbox.faults import FaultRule
 from tests.crashes.in_process import Life
 from tests.crashes.scenarios import SCENARIOS
 from tests.crashes.states import differences, read_both
@@ -97,3 +102,74 @@ def test_a_file_that_was_only_just_made_is_as_good_as_none(
         world.db.write_bytes(b"")
 
         assert Life(world).run()
+
+
+def test_a_damaged_block_is_named_with_its_remedy(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    """A disk that loses bits must not decide who gets a discount."""
+    with staged(SCENARIO, tmp_path, instance) as world:
+        content = bytearray(world.db.read_bytes())
+        content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+        world.db.write_bytes(content)
+
+        with pytest.raises(LedgerError) as caught, world.ledger.reading() as tx:
+            inspect(tx)
+
+        assert caught.value.code in {"ledger.corrupt", "ledger.unreadable"}
+        assert "rebuild-ledger" in caught.value.fix
+
+
+def put_the_clock(patch: pytest.MonkeyPatch, by: timedelta) -> None:
+    """This machine's clock goes wrong; Salesforce's and Stripe's do not."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith("coupon_pipeline.assets.") and getattr(module, "now", None) is not None:
+            patch.setattr(module, "now", lambda: datetime.now(UTC) + by)
+
+
+@pytest.mark.parametrize("days", [-400, 400])
+def test_a_clock_that_jumps_between_runs_changes_nothing(
+    tmp_path: Path, instance: dg.DagsterInstance, days: int
+) -> None:
+    """Nothing granted twice, nothing written again, and evidence in the order of the writes."""
+    scenario = SCENARIOS["a coupon edited between two orders"]
+    plain = undisturbed(scenario, "at once", tmp_path, instance)
+    with staged(scenario, tmp_path, instance) as world:
+        with pytest.MonkeyPatch.context() as patch:
+            put_the_clock(patch, timedelta(days=days))
+            assert abs(run.now() - datetime.now(UTC)) > timedelta(days=399)
+            assert Life(world).run()
+        assert differences(plain.state, read_both(world), spent=False).by_kind == {}
+
+        again = Life(world)
+        assert again.run()
+
+        assert not any(event.writes for event in again.events)
+        with world.ledger.reading() as tx:
+            assert inspect(tx).discrepancies == ()
+
+
+@pytest.mark.slow
+def test_of_two_programs_at_once_one_waits_and_nothing_is_done_twice(
+    tmp_path: Path, instance: dg.DagsterInstance
+) -> None:
+    """A schedule and a person may start in the same minute, and the first is amid a write."""
+    scenario = SCENARIOS["a once coupon on an order"]
+    plain = undisturbed(scenario, "at once", tmp_path, instance)
+    with staged(scenario, tmp_path, instance) as world:
+        world.sandbox.faults.arm(
+            FaultRule(service="stripe", kind="slow", method="POST", milliseconds=3000)
+        )
+        day = world.selection().first_day.isoformat()
+        program = Path(sys.executable).with_name("coupon-pipeline")
+        command = [str(program), "sync", "--from", day, "--to", day, "--json"]
+        both = [
+            subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        reports = [process.communicate(timeout=180)[0] for process in both]
+
+        assert [process.returncode for process in both] == [0, 0], reports
+        assert differences(plain.state, read_both(world), spent=False).by_kind == {}
+        posts = [call for call in world.sandbox.calls.all("stripe") if call.method == "POST"]
+        assert len(posts) == 2
