@@ -81,6 +81,7 @@ class Story:
             (r"the ledger is lost", self.world.forget_ledger),
             (r"sync", self._sync),
             (r"sync only (\w+)", self._sync),
+            (r"sync, replacing what (.+) has", self._replace),
             (r"sync is broken off", self._sync_broken_off),
         )
 
@@ -349,6 +350,10 @@ class Story:
     def _sync(self, only: str = "") -> None:
         orders = [self.deals[only].order_id] if only else []
         self.report = self.world.sync(*orders)
+
+    def _replace(self, names: str) -> None:
+        ids = {**self.coupons, **{name: deal.order_id for name, deal in self.deals.items()}}
+        self.report = self.world.sync(replace_attached=[ids[name] for name in names.split(" and ")])
 
     def _sync_broken_off(self) -> None:
         try:

@@ -437,7 +437,7 @@ class World:
         """The days on which tests activate their orders."""
         return Selection(date(2026, 11, 2), date(2026, 11, 3), order_ids)
 
-    def sync(self, *order_ids: str) -> RunReport:
+    def sync(self, *order_ids: str, replace_attached: Sequence[str] = ()) -> RunReport:
         """Materialise all assets through Dagster."""
         selection = self.selection(*order_ids)
         result = (
@@ -446,7 +446,14 @@ class World:
             .execute_in_process(
                 instance=self._instance,
                 run_config={
-                    "resources": {"options": {"config": {"order_ids": list(order_ids)}}},
+                    "resources": {
+                        "options": {
+                            "config": {
+                                "order_ids": list(order_ids),
+                                "replace_attached": list(replace_attached),
+                            }
+                        }
+                    },
                     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
                 },
                 tags={
@@ -465,9 +472,11 @@ class World:
             run_stages(run, at)
         return report_of(run, self.ledger)
 
-    def plan(self, *order_ids: str) -> Planned:
+    def plan(self, *order_ids: str, replace_attached: Sequence[str] = ()) -> Planned:
         """What a sync would do."""
-        return make_plan(load_settings(), self.selection(*order_ids))
+        return make_plan(
+            load_settings(), self.selection(*order_ids), replace_attached=replace_attached
+        )
 
 
 def _phase_item(item: Any) -> JsonObject:

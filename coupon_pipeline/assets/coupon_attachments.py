@@ -8,24 +8,27 @@ from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.decision_book import DecisionBook, Situation
 from coupon_pipeline.assets.reading_targets import Target, ids_of, read_targets
+from coupon_pipeline.assets.replacements import asked_for, granted_terms
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.assets.stripe_coupons import pin_account
+from coupon_pipeline.assets.target_planning import plan_targets
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate, TargetPlan
 from coupon_pipeline.domain.before import before_schedule, before_subscription
-from coupon_pipeline.domain.plan import beyond_the_limit, is_attachable, is_settled, names_disagree
+from coupon_pipeline.domain.plan import is_attachable, is_settled, names_disagree
 from coupon_pipeline.domain.problems import Blocked
-from coupon_pipeline.domain.schedules import is_proven, plan_target
+from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.targets import (
     ScheduleState,
     SubscriptionState,
-    TargetPolicy,
     TargetState,
     WantedAttachment,
 )
-from coupon_pipeline.ledger import Ledger, decisions, inspection, source
+from coupon_pipeline.ledger import Ledger, Transaction, decisions, inspection, source
+from coupon_pipeline.ledger.decisions import Attachment
 from coupon_pipeline.ledger.problems import note_problems
-from coupon_pipeline.ledger.writes import settle_intents
+from coupon_pipeline.ledger.replacements import read_replacements, record_replacements
+from coupon_pipeline.ledger.writes import read_open_intents, settle_intents
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import Answer, StripeEdge
 from coupon_pipeline.stripe_api.targets import list_targets
@@ -59,13 +62,13 @@ def load_attachments(
 def _load_portion(
     run: Run, ledger: Ledger, stripe: StripeEdge, settings: Settings, order_ids: Sequence[str]
 ) -> StageReport:
-    situation = _read_situation(order_ids, ledger, live=settings.stripe().live)
+    situation = _read_situation(run, order_ids, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
     wanted = _sort_out(situation, book)
     if wanted:
         pin_account(ledger, stripe)
     targets = read_targets(stripe, wanted, situation, book)
-    plans = _plan(ledger, situation, targets, settings, book)
+    plans = plan_targets(ledger, stripe, situation, targets, settings, book)
     if not run.dry_run:
         carry_out(run, ledger, stripe, _writes(stripe, targets, plans), book.record)
         carry_out(run, ledger, stripe, _writes(stripe, targets, book.to_prove), book.record)
@@ -77,6 +80,8 @@ def _load_portion(
     with ledger.transaction() as tx:
         source.select_orders_by_id(tx, situation.orders)
         decisions.record_attachments(tx, book.rows.values())
+        decisions.record_coupons(tx, book.coupons.values())
+        record_replacements(tx, [*book.replaced_earlier, *book.replaced])
         decisions.record_carries(
             tx, done, book.carries(plan for plan in plans if plan.target_id in done)
         )
@@ -123,11 +128,11 @@ def _find_portion(
     order_ids: Sequence[str],
     known: Mapping[str, TargetState],
 ) -> int:
-    situation = _read_situation(order_ids, ledger, live=settings.stripe().live)
+    situation = _read_situation(run, order_ids, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
     wanted = _sort_out(situation, book)
     targets = read_targets(stripe, wanted, situation, book, known)
-    plans = _plan(ledger, situation, targets, settings, book)
+    plans = plan_targets(ledger, stripe, situation, targets, settings, book)
     states = {target.state.target_id: target.state for target in targets}
     for plan in plans:
         book.keep([o for o in plan.outcomes if o.outcome == "unchanged"], plan.target_id)
@@ -141,12 +146,14 @@ def _find_portion(
     named = ids_of([target for target in targets if target.state.target_id in target_ids])
     with ledger.transaction() as tx:
         decisions.record_attachments(tx, granted)
+        decisions.record_coupons(tx, book.coupons.values())
+        record_replacements(tx, book.replaced_earlier)
         decisions.record_carries(tx, target_ids, book.carries(done))
         decisions.record_planned_orders(tx, situation.orders_on(named))
     return len(wanted.keys() - {name for target in targets for name in target.named})
 
 
-def _read_situation(order_ids: Sequence[str], ledger: Ledger, *, live: bool) -> Situation:
+def _read_situation(run: Run, order_ids: Sequence[str], ledger: Ledger, *, live: bool) -> Situation:
     """What the ledger holds. What is due later counts as due now in test mode.
 
     There a test clock may be ahead of ours (https://docs.stripe.com/billing/testing/test-clocks).
@@ -154,16 +161,42 @@ def _read_situation(order_ids: Sequence[str], ledger: Ledger, *, live: bool) -> 
     until = now() if live else datetime.max.replace(tzinfo=UTC)
     with ledger.reading() as tx:
         source.select_orders_by_id(tx, order_ids)
+        orders = {order.order_id: order for order in source.read_orders(tx)}
         snapshots = decisions.read_snapshots(tx)
+        terms = decisions.read_terms(tx, snapshots)
+        coupons = decisions.read_coupons(tx)
+        before = decisions.read_attachments(tx)
+        replacements = read_replacements(tx)
+        granted = granted_terms(before, coupons.values(), replacements)
         return Situation(
-            orders={order.order_id: order for order in source.read_orders(tx)},
+            orders=orders,
             snapshots={snapshot.snapshot_id: snapshot for snapshot in snapshots},
-            terms=decisions.read_terms(tx, snapshots),
-            coupons=decisions.read_coupons(tx),
+            terms=terms,
+            coupons=coupons,
             decided=decisions.read_coupon_decisions(tx),
-            before=decisions.read_attachments(tx),
-            due_targets=frozenset(decisions.read_due_targets(tx, until)),
+            before=before,
+            replacements=replacements,
+            due_targets=frozenset(
+                {*decisions.read_due_targets(tx, until), *_unanswered(tx, orders, before)}
+            ),
+            asked=asked_for(run, orders, snapshots, terms, before, granted),
         )
+
+
+def _unanswered(
+    tx: Transaction, orders: Mapping[str, Order], before: Mapping[str, Attachment]
+) -> set[str]:
+    """Targets of these orders that a request went to and nobody knows what came of it.
+
+    Where nothing new is wanted, nothing else would make a run look at them again.
+    """
+    sent = {
+        intent.target_id
+        for intent in read_open_intents(tx)
+        if intent.operation in {SUBSCRIPTION, SCHEDULE}
+    }
+    named = {order.target_id for order in orders.values()}
+    return {each for each in sent if each in named | {made.target_id for made in before.values()}}
 
 
 def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[WantedAttachment]]:
@@ -193,73 +226,11 @@ def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[Wanted
             wanted.setdefault(order.target_id, []).append(ready)
             if names_disagree(order) and order.initial_stripe_id is not None:
                 wanted.setdefault(order.initial_stripe_id, [])
+    for target_id in situation.targets_to_replace_on():
+        wanted.setdefault(target_id, [])
     for granted in situation.granted_on(wanted):
         wanted[granted.target_id].append(granted.wanted)
     return wanted
-
-
-def _plan(
-    ledger: Ledger,
-    situation: Situation,
-    targets: Sequence[Target],
-    settings: Settings,
-    book: DecisionBook,
-) -> list[TargetPlan]:
-    """The pure plan of every target, with all that was granted there by whichever order."""
-    with ledger.reading() as tx:
-        source.select_orders_by_id(tx, situation.orders)
-        granted = decisions.read_grants(tx, ids_of(targets))
-        source.select_orders_by_id(
-            tx, {*situation.orders, *(g.scope.order_id for g in granted.values())}
-        )
-        orders = {order.order_id: order for order in source.read_orders(tx)}
-        items = {item.order_item_id: item for item in source.read_items(tx)}
-        book.before.update(decisions.read_attachments(tx))
-    policy = TargetPolicy(
-        stacking=settings.coupon_pipeline_stacking_order,
-        customer_discount=settings.coupon_pipeline_customer_discount,
-        metadata_prefix=settings.coupon_pipeline_metadata_prefix,
-    )
-    for target in targets:
-        for snapshot_id in situation.doubtful_on(target.named):
-            if is_proven(target.state, snapshot_id, now()):
-                book.keep([situation.proven(snapshot_id)], target.state.target_id)
-    plan = partial(
-        plan_target, granted=granted, items=items, orders=orders, policy=policy, now=now()
-    )
-    plans = [plan(target.state, target.wanted) for target in targets]
-    beyond = _beyond_the_limit(situation, targets, plans, book)
-    if beyond:
-        for target in targets:
-            target.wanted = [w for w in target.wanted if w.snapshot_id not in beyond]
-        plans = [plan(target.state, target.wanted) for target in targets]
-    book.plans = {plan.request.target_id: plan for plan in plans if plan.request is not None}
-    return plans
-
-
-def _beyond_the_limit(
-    situation: Situation,
-    targets: Sequence[Target],
-    plans: Sequence[TargetPlan],
-    book: DecisionBook,
-) -> frozenset[str]:
-    """Snapshots for which `max_redemptions` leaves nothing; they are decided here."""
-    attached = {o.snapshot_id for plan in plans for o in plan.outcomes if o.outcome == "attached"}
-    wanted = [w for target in targets for w in target.wanted if w.snapshot_id in attached]
-    left = {
-        w.coupon_id: decided.redemptions_left
-        for w in wanted
-        if (decided := situation.decided.get(w.snapshot_id)) is not None
-        and decided.redemptions_left is not None
-    }
-    beyond = beyond_the_limit(wanted, left)
-    for w in wanted:
-        if w.snapshot_id in beyond:
-            snapshot = situation.snapshots[w.snapshot_id]
-            exhausted = situation.exhausted(snapshot, w.coupon_id, left[w.coupon_id])
-            book.decide(snapshot, "blocked", exhausted, "the coupon is used up by earlier orders")
-            book.tell(w.snapshot_id)
-    return beyond
 
 
 def _writes(

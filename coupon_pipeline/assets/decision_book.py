@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 
 from coupon_pipeline.assets.carrying_out import Written, problem_of
+from coupon_pipeline.assets.replacements import Asked, granted_terms
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.domain.attachments import (
     AttachmentOutcome,
@@ -19,6 +20,7 @@ from coupon_pipeline.domain.problems import Blocked, Problem
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.schedules import unproven
 from coupon_pipeline.domain.snapshots import Snapshot
+from coupon_pipeline.domain.superseded import superseded
 from coupon_pipeline.domain.targets import (
     ScheduleState,
     SubscriptionState,
@@ -27,13 +29,17 @@ from coupon_pipeline.domain.targets import (
     WantedAttachment,
     find_item,
 )
+from coupon_pipeline.domain.terms import Terms
 from coupon_pipeline.domain.verification import verify_schedule, verify_subscription
 from coupon_pipeline.ledger import Transaction, decisions
 from coupon_pipeline.ledger.decisions import Attachment, Carry, CouponDecision, RecordedCoupon
+from coupon_pipeline.ledger.replacements import Replacement, record_replacements
 from coupon_pipeline.stripe_api import Answer, StripeEdgeError
 from coupon_pipeline.stripe_api.targets import parse_schedule, parse_subscription
 
-_GRANTED = frozenset({"attached", "adopted", "unchanged"})
+_GRANTED = frozenset({"attached", "adopted", "replaced", "unchanged"})
+REFUSED = "attachment.replacement_refused"
+_MADE = frozenset({"attached", "adopted", "replaced"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +60,10 @@ class Situation:
     coupons: Mapping[tuple[str, str], RecordedCoupon]
     decided: Mapping[str, CouponDecision]
     before: Mapping[str, Attachment]
+    replacements: Sequence[Replacement]
     due_targets: frozenset[str]
+    asked: Mapping[str, Asked]
+    """What an operator wants replaced, by snapshot id."""
 
     def days(self) -> dict[str, date]:
         """Activation day by order."""
@@ -72,13 +81,15 @@ class Situation:
     def granted_on(self, target_ids: Iterable[str]) -> list[GrantedWish]:
         """What was granted to the orders that name one of these targets."""
         on = self.orders_on(target_ids)
+        made_from = {coupon.coupon_id: coupon.terms for coupon in self.coupons.values()}
         wishes = []
         for snapshot_id, attachment in self.before.items():
             snapshot, terms = self.snapshots[snapshot_id], self.terms[snapshot_id]
             target_id = on.get(snapshot.scope.order_id)
             if target_id is None or not attachment.granted or isinstance(terms, Blocked):
                 continue
-            wish = wanted_attachment(snapshot, terms.terms, attachment.coupon_id or "")
+            made = made_from.get(attachment.coupon_id or "", terms.terms)
+            wish = wanted_attachment(snapshot, made, attachment.coupon_id or "")
             wishes.append(GrantedWish(target_id, wish))
         return wishes
 
@@ -86,6 +97,11 @@ class Situation:
         """Whether the ledger remembers that it was attached or adopted."""
         before = self.before.get(snapshot_id)
         return before is not None and before.granted
+
+    def targets_to_replace_on(self) -> set[str]:
+        """Where an operator wants discounts replaced."""
+        orders = [self.orders[each.snapshot.scope.order_id] for each in self.asked.values()]
+        return {o.target_id for o in orders if o.target_id is not None and is_attachable(o)}
 
     def may_be_proven(self, snapshot: Snapshot) -> bool:
         """Whether an attachment may have been made that the ledger does not remember.
@@ -146,6 +162,15 @@ class Situation:
             return row
         return replace(row, coupon_id=there.coupon_id, discount_id=there.discount_id, place=place)
 
+    def in_place(self, snapshot_id: str, derived: DerivedCoupon) -> WantedAttachment | Blocked:
+        """The attachment that takes the place of a granted one, or why its coupon cannot be had."""
+        coupon = self.coupons.get((derived.quote_coupon_id, derived.terms_hash))
+        decided = self.decided.get(snapshot_id)
+        if coupon is None or (decided is not None and decided.code is not None):
+            why = decided.reason.rstrip(".") if decided else "its Stripe coupon is not there"
+            return Blocked(REFUSED, {"reason": why})
+        return wanted_attachment(self.snapshots[snapshot_id], derived.terms, coupon.coupon_id)
+
     def exhausted(self, snapshot: Snapshot, coupon_id: str, left: int) -> Blocked:
         """That a coupon's redemptions go to orders that were activated earlier."""
         terms = self.terms[snapshot.snapshot_id]
@@ -177,12 +202,36 @@ class DecisionBook:
         self.rows: dict[str, Attachment] = {}
         self.plans: dict[str, TargetPlan] = {}
         """By the id that the request goes to."""
+        self.replaced: list[Replacement] = []
+        self.replaced_earlier: list[Replacement] = []
+        """By runs that the ledger does not remember."""
+        self.coupons: dict[str, RecordedCoupon] = {}
+        """Coupons that were found on targets and that the ledger did not know, by their id."""
+        self.notes: dict[str, Problem] = {}
+        """What this run alone has to say about a discount that stays as it is, by snapshot id."""
+        self.staying: set[str] = set()
+        """Ids of snapshots whose discount was to be replaced and cannot be."""
         self.to_prove: list[TargetPlan] = []
         """What the answers show to be still missing of a proof."""
         self.undone: set[str] = set()
         """Targets whose write was refused or not answered: what was remembered of them stays."""
         self._failures: dict[str, Problem] = {}
         self._blocked_earlier: set[str] = set()
+
+    @property
+    def run_id(self) -> str:
+        """The run that decides."""
+        return self._run.run_id
+
+    def replaced_before(
+        self, snapshot_id: str, coupon_id: str, terms: Terms, target_id: str
+    ) -> None:
+        """Only the proof in Stripe remembers that the discount is a replacement."""
+        self.replaced_earlier.append(
+            Replacement(
+                snapshot_id, now(), None, None, coupon_id, terms, target_id, self._run.run_id
+            )
+        )
 
     def decide(self, snapshot: Snapshot, outcome: OutcomeName, why: Blocked, reason: str) -> None:
         """A decision for which no target had to be read."""
@@ -199,6 +248,23 @@ class DecisionBook:
     def tell(self, snapshot_id: str) -> None:
         """What blocks this snapshot is this stage's own finding."""
         self._blocked_earlier.discard(snapshot_id)
+
+    def stays(self, snapshot_id: str, why: Blocked) -> None:
+        """A discount that was to be replaced stays as it is.
+
+        A reason that is nothing about replacements is told as the reason of this one.
+        """
+        snapshot = self._situation.snapshots[snapshot_id]
+        problem = why.problem(
+            order_id=snapshot.scope.order_id,
+            order_item_id=snapshot.scope.order_item_id,
+            quote_coupon_id=snapshot.quote_coupon_id,
+        )
+        code, details = why.code, why.details
+        if not code.startswith("attachment.replacement_"):
+            code, details = REFUSED, {"reason": problem.message.rstrip(".")}
+        self.staying.add(snapshot_id)
+        self.notes[snapshot_id] = replace(problem, code=code, details=details, effect_override=None)
 
     def keep(self, outcomes: Iterable[AttachmentOutcome], target_id: str) -> list[Attachment]:
         """Decisions of a plan that are now in force."""
@@ -227,9 +293,16 @@ class DecisionBook:
             plan = self.plans[written.write.target_id]
             if written.result is None:
                 assert written.error is not None, "a write ends with an answer or an error"
-                undone = [o for o in plan.outcomes if o.outcome in {"attached", "adopted"}]
+                undone = [o for o in plan.outcomes if o.outcome in _MADE]
+                operation = f"attaching to {plan.target_id}"
+                replacing = {o.snapshot_id for o in undone if o.outcome == "replaced"}
+                for snapshot_id in replacing:
+                    snapshot = self._situation.snapshots[snapshot_id]
+                    self.notes[snapshot_id] = problem_of(written.error, operation, snapshot)
                 self.fail(
-                    [o.snapshot_id for o in undone], written.error, f"attaching to {plan.target_id}"
+                    [o.snapshot_id for o in undone if o.snapshot_id not in replacing],
+                    written.error,
+                    operation,
                 )
                 self.keep([o for o in plan.outcomes if o not in undone], plan.target_id)
                 self.undone.add(plan.target_id)
@@ -238,6 +311,7 @@ class DecisionBook:
             kept += self._carried(plan)
             answered.append(plan)
         decisions.record_attachments(tx, kept)
+        record_replacements(tx, self.replaced)
         decisions.record_carries(tx, [p.target_id for p in answered], self.carries(answered))
 
     def carries(self, plans: Iterable[TargetPlan]) -> list[Carry]:
@@ -261,7 +335,7 @@ class DecisionBook:
         What blocks the coupon is told by the stage that found it.
         """
         current = {**self._situation.before, **self.rows}
-        return [
+        found = [
             Problem(
                 row.code,
                 row.details,
@@ -274,6 +348,27 @@ class DecisionBook:
             and row.code is not None
             and snapshot_id not in self._blocked_earlier
         ]
+        return [*found, *self.superseded().values(), *self.notes.values()]
+
+    def superseded(self) -> dict[str, Problem]:
+        """Discounts that were granted from other terms than the mapping makes now, by snapshot."""
+        situation = self._situation
+        coupons = [*situation.coupons.values(), *self.coupons.values()]
+        attachments = {**situation.before, **self.rows}
+        granted = granted_terms(attachments, coupons, self._replacements())
+        found = {}
+        for snapshot_id, snapshot in situation.snapshots.items():
+            made = attachments.get(snapshot_id)
+            if made is None or not made.granted or made.coupon_id is None:
+                continue
+            derived, was = situation.terms[snapshot_id], granted.get(snapshot_id)
+            problem = superseded(snapshot, derived, made.coupon_id, was)
+            if problem is not None:
+                found[snapshot_id] = problem
+        return found
+
+    def _replacements(self) -> list[Replacement]:
+        return [*self._situation.replacements, *self.replaced_earlier, *self.replaced]
 
     def report(self) -> StageReport:
         """Counts of all snapshots by outcome; what was granted before is unchanged."""
@@ -282,6 +377,8 @@ class DecisionBook:
             preview_columns=("order", "quote coupon", "outcome", "target", "reason"),
             whole=self._run.dry_run,
         )
+        replaced = {each.snapshot_id for each in self.replaced}
+        superseded = self.superseded()
         for snapshot_id, snapshot in self._situation.snapshots.items():
             row = self.rows.get(snapshot_id)
             old = self._situation.before.get(snapshot_id)
@@ -290,8 +387,12 @@ class DecisionBook:
                 continue
             granted_before = old is not None and old.granted
             outcome = "unchanged" if granted_before else current.outcome
+            if snapshot_id in replaced:
+                outcome = "replaced"
             day = self._situation.orders[snapshot.scope.order_id].activation_day
             report.count(day, outcome)
+            if snapshot_id in superseded:
+                report.count(day, "superseded")
             line = (
                 snapshot.scope.order_id,
                 snapshot.quote_coupon_id,
@@ -299,7 +400,7 @@ class DecisionBook:
                 current.target_id,
                 current.reason,
             )
-            report.show(line, is_change=outcome in {"attached", "adopted"})
+            report.show(line, is_change=outcome in _MADE)
         return report
 
     def _put(self, outcome: AttachmentOutcome, target_id: str | None) -> Attachment:
@@ -325,7 +426,9 @@ class DecisionBook:
         )
         if old is None and outcome.outcome == "unchanged" and order is not None:
             row = replace(row, attached_at=order.activated_at)  # the earliest that it can have been
-        if old is not None and old.granted:
+        if outcome.outcome == "replaced" and old is not None:
+            self.replaced.append(self._replacement(old, row))
+        elif old is not None and old.granted:
             row = replace(
                 old,
                 code=outcome.code,
@@ -336,6 +439,22 @@ class DecisionBook:
             row = old
         self.rows[outcome.snapshot_id] = row
         return row
+
+    def _replacement(self, old: Attachment, new: Attachment) -> Replacement:
+        derived = self._situation.terms[new.snapshot_id]
+        assert isinstance(derived, DerivedCoupon), "what is replaced has other terms to be had"
+        assert new.coupon_id is not None, "a replacement has a coupon"
+        assert new.target_id is not None, "a replacement has a target"
+        return Replacement(
+            snapshot_id=new.snapshot_id,
+            replaced_at=new.decided_at,
+            old_coupon_id=old.coupon_id,
+            old_discount_id=old.discount_id,
+            new_coupon_id=new.coupon_id,
+            terms=derived.terms,
+            target_id=new.target_id,
+            run_id=new.run_id,
+        )
 
     def _keep_answered(self, plan: TargetPlan, answer: Answer) -> list[Attachment]:
         """Decisions as the answer shows them, with what somebody changed in between."""
@@ -365,7 +484,7 @@ class DecisionBook:
             }
             outcomes = [
                 replace(o, code="target.changed_meanwhile", details=details)
-                if o.outcome in {"attached", "adopted"}
+                if o.outcome in _MADE
                 else o
                 for o in outcomes
             ]

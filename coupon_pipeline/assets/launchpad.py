@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from coupon_pipeline.domain.ids import normalise_id
 from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.domain.snapshots import is_snapshot_id
 
 
 def _is_a_day(text: str | None) -> str | None:
@@ -20,7 +21,17 @@ def _is_a_day(text: str | None) -> str | None:
     return text
 
 
+def replacement_name(text: str) -> str:
+    """An id that names discounts, as the ledger has it.
+
+    Raises:
+        InvalidIdError: it is neither an id of Salesforce nor of a snapshot.
+    """
+    return text if is_snapshot_id(text) else normalise_id(text)
+
+
 OrderId: TypeAlias = Annotated[str, AfterValidator(normalise_id)]
+ReplacementName: TypeAlias = Annotated[str, AfterValidator(replacement_name)]
 Day: TypeAlias = Annotated[str | None, AfterValidator(_is_a_day)]
 
 
@@ -31,6 +42,11 @@ class RunOptions(dg.ConfigurableResource[None]):
         default=[],
         description="Only these orders of the run's days (ids of 15 or 18 characters); "
         "empty for all of them.",
+    )
+    replace_attached: list[ReplacementName] = Field(
+        default=[],
+        description="Replace the discounts of these orders, order items, quote coupons or "
+        "snapshots that were granted from other terms than the mapping asks for now.",
     )
 
     def selection(self, context: dg.AssetExecutionContext) -> Selection:
@@ -53,6 +69,11 @@ class PlanOptions(dg.Config):
     order_ids: list[OrderId] = Field(
         default=[],
         description="Only these orders (ids of 15 or 18 characters), whatever their days.",
+    )
+    replace_attached: list[ReplacementName] = Field(
+        default=[],
+        description="Replace the discounts of these orders, order items, quote coupons or "
+        "snapshots that were granted from other terms than the mapping asks for now.",
     )
     invoices: bool = Field(
         default=False,

@@ -39,7 +39,12 @@ def plan_job(settings: Settings) -> dg.JobDefinition:
         if selection is None:
             context.log.info("The org has no activated order yet.")
             return
-        planned = make_plan(settings, selection, invoices=config.invoices)
+        planned = make_plan(
+            settings,
+            selection,
+            replace_attached=config.replace_attached,
+            invoices=config.invoices,
+        )
         for change in planned.changes():
             context.log.info("would change: %s", change)
         context.add_output_metadata(_metadata(planned))

@@ -1,12 +1,14 @@
 """A plan: the same stages as a sync, on a copy of the ledger, with nothing written anywhere."""
 
 import tempfile
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.launchpad import replacement_name
 from coupon_pipeline.assets.next_invoice import NextInvoice, planned_invoice
 from coupon_pipeline.assets.report import RunReport, report_of
 from coupon_pipeline.assets.reporting import counted_stage
@@ -45,15 +47,27 @@ class Planned:
         }
 
 
-def make_plan(settings: Settings, selection: Selection, *, invoices: bool = False) -> Planned:
+def make_plan(
+    settings: Settings,
+    selection: Selection,
+    *,
+    replace_attached: Iterable[str] = (),
+    invoices: bool = False,
+) -> Planned:
     """Decide everything on a copy of the ledger, and write nothing anywhere.
 
-    `invoices` also asks Stripe for the next invoice of each subscription that would change.
+    `replace_attached` names what shall be replaced; `invoices` also asks Stripe for the next
+    invoice of each subscription that would change.
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
     """
-    run = Run(f"plan-{uuid4()}", selection, dry_run=True)
+    run = Run(
+        f"plan-{uuid4()}",
+        selection,
+        dry_run=True,
+        replace_attached=frozenset(map(replacement_name, replace_attached)),
+    )
     with (
         tempfile.TemporaryDirectory(prefix="coupon_pipeline-plan-") as folder,
         closing(Connection(settings, ledger=_copy_of(open_ledger(settings), Path(folder)))) as at,

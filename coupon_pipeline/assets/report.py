@@ -15,7 +15,15 @@ from coupon_pipeline.ledger.runs import (
     read_stages,
 )
 
-_OUTCOMES = ("attached", "adopted", "unchanged", "pending", "blocked", "not_applicable")
+_OUTCOMES = (
+    "attached",
+    "adopted",
+    "replaced",
+    "unchanged",
+    "pending",
+    "blocked",
+    "not_applicable",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,8 @@ class RunReport:
     """Records written back: order coupons created, Stripe ids updated."""
     problems: tuple[NotedProblem, ...]
     calls: Calls
+    superseded: int = 0
+    """Discounts that were granted from other terms than the mapping asks for now, and stay."""
     rate: Rate = Rate()
 
     @classmethod
@@ -97,6 +107,7 @@ class RunReport:
             + self.coupons["updated"]
             + self.attachments["attached"]
             + self.attachments["adopted"]
+            + self.attachments["replaced"]
             + self.salesforce["created"]
             + self.salesforce["updated"]
         )
@@ -115,6 +126,7 @@ class RunReport:
             "snapshots": self.snapshots,
             "coupons": dict(self.coupons),
             "attachments": dict(self.attachments),
+            "superseded": self.superseded,
             "salesforce": dict(self.salesforce),
             "problems": [problem.as_json() for problem in self.problems],
             "calls": {
@@ -163,6 +175,7 @@ def report_of(run: Run, ledger: Ledger) -> RunReport:
         salesforce={name: written.get(name, 0) for name in ("created", "updated")},
         problems=tuple(problems),
         calls=calls,
+        superseded=attached.get("superseded", 0),
         rate=_rate(totals, calls),
     )
 

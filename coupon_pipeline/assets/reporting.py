@@ -39,7 +39,11 @@ class _Stage:
 
 def run_of(context: dg.AssetExecutionContext, options: RunOptions) -> Run:
     """The run that an asset is part of."""
-    return Run(context.run.run_id, options.selection(context), dry_run=False)
+    return Run(
+        context.run.run_id,
+        options.selection(context),
+        replace_attached=frozenset(options.replace_attached),
+    )
 
 
 @contextmanager

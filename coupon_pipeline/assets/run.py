@@ -20,6 +20,10 @@ class Run:
     selection: Selection
     dry_run: bool = False
     """A plan: everything is decided and nothing is written to Salesforce or Stripe."""
+    replace_attached: frozenset[str] = frozenset()
+    """Orders, order items, quote coupons or snapshots whose discounts make room for those that
+    the mapping asks for now; ids of Salesforce in their long form."""
+
     plan_id: str | None = None
     """The saved plan that it carries out: evidence names it."""
 

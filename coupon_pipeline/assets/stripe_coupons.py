@@ -13,6 +13,7 @@ from coupon_pipeline.assets.carrying_out import (
     problem_of,
 )
 from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.replacements import coupons_in_place
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.domain.derivation import DerivedCoupon
@@ -28,11 +29,10 @@ from coupon_pipeline.domain.reuse import (
     StripeCoupon,
 )
 from coupon_pipeline.domain.snapshots import Snapshot
-from coupon_pipeline.domain.superseded import superseded
 from coupon_pipeline.domain.terms import parameters
 from coupon_pipeline.domain.wanted import CouponRequest, WantedCoupon, wanted_coupons
 from coupon_pipeline.ledger import Identity, Ledger, Transaction, decisions, source
-from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
+from coupon_pipeline.ledger.decisions import CouponDecision, RecordedCoupon
 from coupon_pipeline.ledger.problems import note_problems
 from coupon_pipeline.ledger.writes import WriteIntent, read_open_intents, settle_intents
 from coupon_pipeline.settings import Settings
@@ -53,7 +53,6 @@ class _Situation:
     """Ids of those snapshots whose discount was granted, or can never be."""
     wanted: Sequence[WantedCoupon]
     known: Sequence[KnownCoupon]
-    superseded: Sequence[Problem]
     perhaps_granted: frozenset[str]
 
 
@@ -70,7 +69,8 @@ def load_coupons(
         StripeEdgeError: Stripe is down or refuses the key; what was done so far is kept.
         LedgerError: the ledger belongs to another Stripe account.
     """
-    situation = _read_situation(run, ledger, settings)
+    in_place = coupons_in_place(run, ledger, stripe, settings)
+    situation = _read_situation(run, ledger, settings, in_place)
     planner = CouponPlanner(
         situation.known,
         now=now(),
@@ -126,13 +126,16 @@ def pin_account(ledger: Ledger, stripe: StripeEdge) -> None:
     ledger.pin(Identity(stripe_account=account_id))
 
 
-def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
+def _read_situation(
+    run: Run, ledger: Ledger, settings: Settings, in_place: Mapping[str, DerivedCoupon]
+) -> _Situation:
+    """What the ledger holds; a discount that is to be replaced counts as one still to be made."""
     with ledger.reading() as tx:
         source.select_orders(tx, run.selection)
         orders = {order.order_id: order for order in source.read_orders(tx)}
         snapshots = decisions.read_snapshots(tx)
         siblings = decisions.read_siblings(tx)
-        terms = decisions.read_terms(tx, [*snapshots, *siblings])
+        terms = {**decisions.read_terms(tx, [*snapshots, *siblings]), **in_place}
         attachments = decisions.read_attachments(tx)
         known = decisions.read_coupons(tx)
         intents = read_open_intents(tx)
@@ -144,7 +147,8 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
     settled = frozenset(
         s.snapshot_id
         for s in snapshots
-        if is_settled(attachments.get(s.snapshot_id), orders[s.scope.order_id])
+        if s.snapshot_id not in in_place
+        and is_settled(attachments.get(s.snapshot_id), orders[s.scope.order_id])
     )
     requests = []
     for snapshot in (*snapshots, *siblings):
@@ -190,7 +194,6 @@ def _read_situation(run: Run, ledger: Ledger, settings: Settings) -> _Situation:
             )
             for c in known.values()
         ],
-        _superseded(snapshots, terms, attachments, known.values()),
         _perhaps_granted(intents, known.values()),
     )
 
@@ -214,25 +217,6 @@ def _doubtful_keys(intents: Iterable[WriteIntent]) -> dict[str, dict[str, str]]:
         for intent in intents
         if intent.operation == UPDATE
     }
-
-
-def _superseded(
-    snapshots: Sequence[Snapshot],
-    terms: Mapping[str, DerivedCoupon | Blocked],
-    attachments: Mapping[str, Attachment],
-    known: Iterable[RecordedCoupon],
-) -> list[Problem]:
-    """Discounts that were granted from other terms than the mapping makes now."""
-    terms_by_id = {coupon.coupon_id: coupon.terms for coupon in known}
-    found = []
-    for snapshot in snapshots:
-        attachment = attachments.get(snapshot.snapshot_id)
-        if attachment is None or not attachment.granted or attachment.coupon_id is None:
-            continue
-        granted_id = attachment.coupon_id
-        derived = terms[snapshot.snapshot_id]
-        found.append(superseded(snapshot, derived, granted_id, terms_by_id.get(granted_id)))
-    return [problem for problem in found if problem is not None]
 
 
 def _stripe_ids(copies: Sequence[OrderCoupon]) -> dict[tuple[str, str], list[str]]:
@@ -391,8 +375,8 @@ class _Making:
         ]
 
     def problems(self) -> list[Problem]:
-        """One for each snapshot whose coupon cannot be had, or whose discount is another one."""
-        found = [*self._situation.superseded]
+        """One for each snapshot whose coupon cannot be had."""
+        found: list[Problem] = []
         for key in self._situation.snapshots:
             error, action = self.errors.get(key), self._actions.get(key)
             for snapshot in self._open(key):

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path
@@ -12,6 +12,7 @@ import click
 import dagster as dg
 from rich.console import Console
 
+from coupon_pipeline.assets.launchpad import replacement_name
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.report import RunReport, report_of
 from coupon_pipeline.assets.resources import open_ledger
@@ -19,10 +20,12 @@ from coupon_pipeline.assets.run import Run
 from coupon_pipeline.assets.selecting import SelectionError, select_orders
 from coupon_pipeline.automation.jobs import SYNC_JOB
 from coupon_pipeline.definitions import definitions_of
+from coupon_pipeline.domain.ids import InvalidIdError
 from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.ledger.replacements import unknown_names
 from coupon_pipeline.ledger.rows import json_text
 from coupon_pipeline.ledger.runs import finish_run
-from coupon_pipeline.settings import Settings
+from coupon_pipeline.settings import Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -48,6 +51,41 @@ def selection_options(command: Command) -> Command:
     return command
 
 
+def replacement_option(command: Command) -> Command:
+    """The option that names discounts to be replaced."""
+    return click.option(
+        "--replace-attached",
+        "replace_attached",
+        multiple=True,
+        metavar="ID",
+        callback=lambda _context, _option, ids: _known_names(ids),
+        help="Replace the discounts of this order, order item, quote coupon or snapshot that were "
+        "granted from other terms than the mapping asks for now; repeatable.",
+    )(command)
+
+
+def _known_names(ids: tuple[str, ...]) -> tuple[str, ...]:
+    """The ids in their long form.
+
+    Raises:
+        click.BadParameter: one is no id, or no discount was granted under it.
+    """
+    if not ids:
+        return ()
+    try:
+        names = sorted(set(map(replacement_name, ids)))
+    except InvalidIdError as error:
+        raise click.BadParameter(str(error)) from error
+    ledger = open_ledger(load_settings())
+    with ledger.reading() as tx:
+        unknown = unknown_names(tx, names)
+    if unknown:
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: the ledger knows no discount that was granted for it."
+        )
+    return tuple(names)
+
+
 def select(
     settings: Settings, first: datetime | None, last: datetime | None, order_ids: tuple[str, ...]
 ) -> Selection | None:
@@ -66,7 +104,11 @@ def select(
 
 
 def run_through_dagster(
-    settings: Settings, selection: Selection, *, keep_history: bool = True
+    settings: Settings,
+    selection: Selection,
+    *,
+    replace_attached: Iterable[str] = (),
+    keep_history: bool = True,
 ) -> RunReport:
     """Materialise all assets for the selection's days, as Dagster's pages would.
 
@@ -78,13 +120,17 @@ def run_through_dagster(
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
     """
     days = (selection.first_day.isoformat(), selection.last_day.isoformat())
+    options = {
+        "order_ids": list(selection.order_ids),
+        "replace_attached": list(replace_attached),
+    }
     with _progress() as logger, _instance(keep_history=keep_history) as instance:
         repository = dg.Definitions.merge(
             definitions_of([settings]), dg.Definitions(loggers={"progress": logger})
         )
         result = repository.resolve_job_def(Names.of(settings).named(SYNC_JOB)).execute_in_process(
             run_config={
-                "resources": {"options": {"config": {"order_ids": list(selection.order_ids)}}},
+                "resources": {"options": {"config": options}},
                 "loggers": {"progress": {}},
             },
             instance=instance,

@@ -127,6 +127,10 @@ def _counts(report: RunReport) -> Table:
         table.add_row(
             name, ", ".join(f"{n} {k.replace('_', ' ')}" for k, n in counts.items() if n) or "none"
         )
+    if report.superseded:
+        table.add_row(
+            "", f"{report.superseded} of them from other terms than the mapping asks for now"
+        )
     return table
 
 

@@ -1,5 +1,6 @@
 """The story of each coupon of an order, told from the ledger."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -13,6 +14,7 @@ from coupon_pipeline.domain.terms import Terms
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
+from coupon_pipeline.ledger.replacements import Replacement, read_replacements
 
 _EVIDENCE = {
     "order_coupon": "the order coupon that was written when the order activated",
@@ -60,6 +62,7 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
         coupons = decisions.read_coupons(tx)
         decided = decisions.read_coupon_decisions(tx)
         attachments = decisions.read_attachments(tx)
+        replacements = read_replacements(tx)
         problems = read_selected_problems(tx)
     stories = []
     for order in orders:
@@ -68,12 +71,8 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
             if snapshot.scope.order_id != order.order_id:
                 continue
             derived = terms[snapshot.snapshot_id]
-            coupon = (
-                coupons.get((derived.quote_coupon_id, derived.terms_hash))
-                if isinstance(derived, DerivedCoupon)
-                else None
-            )
             attachment = attachments.get(snapshot.snapshot_id)
+            coupon = _coupon_of(derived, attachment, coupons.values())
             if not _is_about(wanted, order, snapshot, coupon, attachment):
                 continue
             chapters.append(
@@ -85,6 +84,7 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
                         *_evidence_lines(snapshot, derived),
                         *_coupon_lines(coupon, decided.get(snapshot.snapshot_id)),
                         *_attachment_lines(attachment),
+                        *_replacement_lines(snapshot, replacements),
                         *_problem_lines(snapshot, problems),
                     ),
                 )
@@ -108,6 +108,20 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
             )
         )
     return stories
+
+
+def _coupon_of(
+    derived: DerivedCoupon | Blocked,
+    attachment: Attachment | None,
+    coupons: Iterable[RecordedCoupon],
+) -> RecordedCoupon | None:
+    """The Stripe coupon that a discount was made from; without one, that of the terms of today."""
+    if attachment is not None and attachment.granted:
+        return next((c for c in coupons if c.coupon_id == attachment.coupon_id), None)
+    if isinstance(derived, Blocked):
+        return None
+    key = (derived.quote_coupon_id, derived.terms_hash)
+    return next((c for c in coupons if (c.quote_coupon_id, c.terms_hash) == key), None)
 
 
 def terms_in_words(terms: Terms) -> str:
@@ -203,6 +217,18 @@ def _attachment_lines(attachment: Attachment | None) -> list[str]:
         f" since {attachment.attached_at:%Y-%m-%d %H:%M:%S} UTC" if attachment.attached_at else ""
     )
     return [f"discount {attachment.outcome} on {where}{discount}{when}: {attachment.reason}"]
+
+
+def _replacement_lines(snapshot: Snapshot, replacements: list[Replacement]) -> list[str]:
+    """What was there before, the oldest first."""
+    return [
+        f"replaced by request {_at(each.replaced_at)}: Stripe coupon "
+        f"{each.old_coupon_id or 'that the ledger does not remember'}"
+        f"{f' ({each.old_discount_id})' if each.old_discount_id else ''} made room for "
+        f"{each.new_coupon_id}"
+        for each in replacements
+        if each.snapshot_id == snapshot.snapshot_id
+    ]
 
 
 def _problem_lines(snapshot: Snapshot, problems: list[NotedProblem]) -> list[str]:

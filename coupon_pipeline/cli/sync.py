@@ -6,7 +6,12 @@ from datetime import datetime
 import click
 
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
-from coupon_pipeline.cli.running import run_through_dagster, select, selection_options
+from coupon_pipeline.cli.running import (
+    replacement_option,
+    run_through_dagster,
+    select,
+    selection_options,
+)
 from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.showing import nothing_activated, show_report
 from coupon_pipeline.settings import load_settings
@@ -14,8 +19,14 @@ from coupon_pipeline.settings import load_settings
 
 @click.command()
 @selection_options
+@replacement_option
 def sync(
-    *, first: datetime | None, last: datetime | None, order_ids: tuple[str, ...], as_json: bool
+    *,
+    first: datetime | None,
+    last: datetime | None,
+    order_ids: tuple[str, ...],
+    as_json: bool,
+    replace_attached: tuple[str, ...],
 ) -> int:
     """Make Stripe's discounts what the activated orders signed."""
     settings = load_settings()
@@ -23,7 +34,7 @@ def sync(
         selection = select(settings, first, last, order_ids)
         if selection is None:
             return nothing_activated(as_json=as_json)
-        report = run_through_dagster(settings, selection)
+        report = run_through_dagster(settings, selection, replace_attached=replace_attached)
     if as_json:
         click.echo(json.dumps(report.as_json()))
     else:

@@ -12,7 +12,7 @@ from coupon_pipeline.domain.targets import (
 )
 
 OutcomeName: TypeAlias = Literal[
-    "attached", "adopted", "unchanged", "blocked", "not_applicable", "pending"
+    "attached", "adopted", "replaced", "unchanged", "blocked", "not_applicable", "pending"
 ]
 
 
@@ -150,7 +150,7 @@ def made_discounts(plan: TargetPlan, after: SubscriptionState | ScheduleState) -
     return {
         each.snapshot_id: live.discount_id
         for each in plan.outcomes
-        if each.outcome in {"attached", "adopted"} and each.place in lists
+        if each.outcome in {"attached", "adopted", "replaced"} and each.place in lists
         for live in lists[each.place]
         if live.coupon_id == each.coupon_id
     }

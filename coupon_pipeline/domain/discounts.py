@@ -142,7 +142,7 @@ class _SubscriptionDraft:
         return order.is_amendment and day is not None and day > self._known.now.date()
 
     def _attach(self, w: WantedAttachment, place: int) -> AttachmentOutcome:
-        self._lists[place].add(DiscountEntry.granted(w.coupon_id))
+        self._lists[place].grant(w)
         self._proof.add(w.snapshot_id)
         self._ours[place, w.coupon_id] = w.snapshot_id
         return AttachmentOutcome(
@@ -187,6 +187,7 @@ class _SubscriptionDraft:
                 coupon_id=w.coupon_id,
             )
         live = next((d for d in self._live[place] if d.coupon_id == w.coupon_id), None)
+        self._lists[place].retire(w)
         self._proof.add(w.snapshot_id)
         self._ours[place, w.coupon_id] = owner or w.snapshot_id
         return AttachmentOutcome(

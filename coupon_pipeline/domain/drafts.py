@@ -125,6 +125,27 @@ class ListDraft:
         if same or not self._keep_customer:
             self._customer = None
 
+    def grant(self, w: WantedAttachment) -> None:
+        """A new discount: at the end, or in the place of the one that it replaces."""
+        entry = DiscountEntry.granted(w.coupon_id)
+        place = next((at for at, e in enumerate(self._entries) if _makes_room(e, w)), None)
+        if place is None:
+            self.add(entry)
+            return
+        self._entries[place] = entry
+        self.retire(w)
+        self.changed = True
+
+    def retire(self, w: WantedAttachment) -> None:
+        """Take out what the attachment replaces, where it is named once more."""
+        left = [e for e in self._entries if not _makes_room(e, w)]
+        self.changed |= len(left) < len(self._entries)
+        self._entries = left
+
+    def size_with(self, w: WantedAttachment) -> int:
+        """Entries that the list would have with this one."""
+        return self.size_after_one_more - any(_makes_room(e, w) for e in self._entries)
+
     def replace(self, old: DiscountEntry, new: DiscountEntry) -> None:
         """The same discount by another name, in the same place; no change on its own account."""
         self._entries[self._entries.index(old)] = new
@@ -147,6 +168,10 @@ class ListDraft:
         if self._customer is None:
             return tuple(self._entries)
         return (replace(DiscountEntry.kept(self._customer), inherited=True), *self._entries)
+
+
+def _makes_room(entry: DiscountEntry, w: WantedAttachment) -> bool:
+    return w.takes is not None and w.takes.is_of(entry)
 
 
 class ProofDraft:
@@ -290,7 +315,7 @@ def refused_by_room(
     w: WantedAttachment, target_id: str, lists: Iterable[ListDraft]
 ) -> AttachmentOutcome | None:
     """Stripe takes 20 entries in a list."""
-    size = max(each.size_after_one_more for each in lists)
+    size = max(each.size_with(w) for each in lists)
     if size <= MAX_DISCOUNTS:
         return None
     return refused(

@@ -552,8 +552,37 @@ _ATTACHMENTS = (
         Effect.REPORTED,
         "The discount of {coupon} for {place} was granted from Stripe coupon {granted_id} before "
         "mapping or settings changed, and stays: {differences}.",
-        "Nothing, if what was granted is right. Otherwise remove the discount from the "
-        "subscription in Stripe by hand, and add a coupon with the right terms there.",
+        "Nothing, if what was granted is right. Otherwise replace it: run `coupon-pipeline sync "
+        "--order {order_id} --replace-attached {name}`.",
+    ),
+    ProblemKind(
+        "attachment.replacement_spent",
+        Effect.REPORTED,
+        "The discount of {coupon} for {place} was to be replaced, but {how}; what a customer has "
+        "had is not granted again.",
+        "Nothing, if that is right. Otherwise add the coupon in Stripe by hand.",
+    ),
+    ProblemKind(
+        "attachment.replacement_end",
+        Effect.REPORTED,
+        "The discount of {coupon} for {place} was to be replaced and stays as it is, because "
+        "Stripe cannot give the new one the end of the old one: {reason}.",
+        "Nothing, if it may run as it is. Otherwise remove the discount from the subscription in "
+        "Stripe by hand, and add a coupon there.",
+    ),
+    ProblemKind(
+        "attachment.replacement_shared",
+        Effect.REPORTED,
+        "The discount of {coupon} for {place} was to be replaced and stays as it is, because it is "
+        "at the same time the discount of order {other_order_id}.",
+        "Name both: run `coupon-pipeline sync --replace-attached {order_id} --replace-attached "
+        "{other_order_id}`.",
+    ),
+    ProblemKind(
+        "attachment.replacement_refused",
+        Effect.REPORTED,
+        "The discount of {coupon} for {place} was to be replaced and stays as it is: {reason}.",
+        "Put right what is named, then ask for the replacement again.",
     ),
 )
 

@@ -152,3 +152,8 @@ class Selection:
     """Inclusive."""
     order_ids: tuple[str, ...] = ()
     """18-character ids; empty means every order of those days."""
+
+    def covers(self, order: "Order") -> bool:
+        """Whether the order is one of them."""
+        of_days = self.first_day <= order.activation_day <= self.last_day
+        return of_days and (not self.order_ids or order.order_id in self.order_ids)

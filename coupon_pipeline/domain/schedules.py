@@ -237,8 +237,10 @@ class _ScheduleDraft:
     def _attach(self, w: WantedAttachment, run: Run) -> AttachmentOutcome:
         keys = self._new(w, run)
         for key in keys:
-            self._lists[key].add(DiscountEntry.granted(w.coupon_id))
+            self._lists[key].grant(w)
             self._over.owners[key, w.coupon_id] = w.snapshot_id
+        for key in run:
+            self._lists[key].retire(w)
         self._proof.add(w.snapshot_id)
         if not is_named_throughout(w):
             self._over.remember(w, run)
@@ -261,6 +263,8 @@ class _ScheduleDraft:
             return refused(w, "target.coupon_in_use", target_id=target_id, coupon_id=w.coupon_id)
         record = self._known.record(w, target_id)
         live = self._over.live_of(record, run)
+        for key in run:
+            self._lists[key].retire(w)
         self._proof.add(w.snapshot_id)
         self._over.owners[run[0], w.coupon_id] = owner or w.snapshot_id
         if live:

@@ -6,6 +6,7 @@ by every run.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -110,6 +111,11 @@ def snapshot_id(org_id: str, scope: Scope, quote_coupon_id: str) -> str:
     """The id that the snapshot of a coupon for a scope has, whoever makes it and whenever."""
     key = f"{org_id}|{scope.order_id}|{scope.order_item_id or ''}|{quote_coupon_id}"
     return f"sn_{hashlib.sha256(key.encode()).hexdigest()[:24]}"
+
+
+def is_snapshot_id(text: str) -> bool:
+    """Whether the text has the form that `snapshot_id` gives."""
+    return re.fullmatch(r"sn_[0-9a-f]{24}", text, re.ASCII) is not None
 
 
 def take_snapshots(

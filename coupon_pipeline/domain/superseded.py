@@ -30,6 +30,7 @@ def superseded(
         "attachment.superseded",
         {
             "granted_id": granted_id,
+            "name": snapshot.scope.order_item_id or snapshot.quote_coupon_id,
             "differences": said.rstrip("."),
         },
         order_id=snapshot.scope.order_id,

@@ -19,6 +19,8 @@ JsonValue: TypeAlias = (
 
 Duration: TypeAlias = Literal["once", "repeating", "forever"]
 
+BillingUnit: TypeAlias = Literal["day", "week", "month", "year"]
+
 ScheduleStatus: TypeAlias = Literal["not_started", "active", "completed", "released", "canceled"]
 
 MAX_DISCOUNTS = 20
@@ -70,6 +72,14 @@ class DiscountEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class BillingInterval:
+    """How often a price is billed."""
+
+    unit: BillingUnit
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class SubscriptionItemState:
     """An item of a subscription."""
 
@@ -79,6 +89,8 @@ class SubscriptionItemState:
     quantity: int | None = None
     discounts: tuple[LiveDiscount, ...] = ()
     current_period_end: int | None = None
+    current_period_start: int | None = None
+    interval: BillingInterval | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +208,20 @@ TargetState: TypeAlias = SubscriptionState | ScheduleState | TargetGone
 
 
 @dataclass(frozen=True, slots=True)
+class TakenPlace:
+    """What a replacement takes the place of: a discount, or a coupon that phases name for it."""
+
+    discount_id: str | None
+    coupon_id: str | None
+
+    def is_of(self, entry: DiscountEntry) -> bool:
+        """Whether the entry is what has to make room."""
+        if entry.kind == "discount" and self.discount_id is not None:
+            return entry.reference == self.discount_id
+        return entry.kind == "coupon" and entry.coupon_id == self.coupon_id is not None
+
+
+@dataclass(frozen=True, slots=True)
 class WantedAttachment:
     """One snapshot whose Stripe coupon exists and belongs on this target."""
 
@@ -214,6 +240,8 @@ class WantedAttachment:
     activated_at: datetime
     limited: bool = False
     """Its coupon has `max_redemptions`: naming it in a second phase could be refused."""
+    takes: TakenPlace | None = None
+    """What it replaces; None for one that is granted beside the others."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -218,6 +218,20 @@ create table coupon_attachments (
     run_id      varchar not null
 );
 
+-- Append only: discounts that took the place of others because somebody asked for it. What the
+-- snapshot has now is in coupon_attachments.
+create table coupon_replacements (
+    snapshot_id     varchar not null,
+    replaced_at     timestamptz not null,
+    old_coupon_id   varchar,            -- null where only the proof in Stripe remembers
+    old_discount_id varchar,
+    new_coupon_id   varchar not null,
+    terms           varchar not null,   -- what was asked for; the new coupon may have fewer months
+    target_id       varchar not null,
+    run_id          varchar not null,
+    primary key (snapshot_id, replaced_at)
+);
+
 -- Discounts that later phases need and that do not exist yet: plan the target again when due.
 create table carry_later (
     target_id   varchar not null,

@@ -6,6 +6,8 @@ from typing import Protocol, cast, get_args
 
 from coupon_pipeline.domain.phases import entries_of
 from coupon_pipeline.domain.targets import (
+    BillingInterval,
+    BillingUnit,
     DiscountEntry,
     Duration,
     LiveDiscount,
@@ -20,7 +22,7 @@ from coupon_pipeline.domain.targets import (
 )
 from coupon_pipeline.stripe_api.errors import StripeRejected
 from coupon_pipeline.stripe_api.listing import PAGE_SIZE
-from coupon_pipeline.stripe_api.messages import Answer, JsonObject
+from coupon_pipeline.stripe_api.messages import Answer, JsonObject, JsonValue
 from coupon_pipeline.stripe_api.reading import Reader
 
 EXPAND_SUBSCRIPTION = (
@@ -172,7 +174,19 @@ def _item(shown: Reader) -> SubscriptionItemState:
         quantity=shown.optional_whole("quantity"),
         discounts=_discounts(shown),
         current_period_end=shown.optional_whole("current_period_end"),
+        current_period_start=shown.optional_whole("current_period_start"),
+        interval=_interval(shown.body.get("price")),
     )
+
+
+def _interval(price: JsonValue) -> BillingInterval | None:
+    """How often the price is billed; None where the reply does not say."""
+    recurring = Reader(Reader(price).inner("recurring") if isinstance(price, dict) else {})
+    unit = recurring.optional_text("interval")
+    if unit not in get_args(BillingUnit):
+        return None
+    count = recurring.optional_whole("interval_count")
+    return BillingInterval(cast("BillingUnit", unit), count or 1)
 
 
 def _schedule(shown: Reader, subscription: SubscriptionState | None) -> ScheduleState:

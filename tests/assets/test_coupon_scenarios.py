@@ -52,6 +52,7 @@ class Case:
     order_coupons: Mapping[str, list[str]] | None = None
     names: Mapping[str, str] | None = None
     sync_records: list[str] | None = None
+    replaced: int | None = None
     writes: int | None = None
     stops_with: str | None = None
 
@@ -202,6 +203,11 @@ def _writes(story: Story, _: object) -> int:
     return story.report.writes + calls.stripe_writes
 
 
+def _replaced(story: Story, _: object) -> int:
+    assert story.report is not None
+    return story.report.attachments["replaced"]
+
+
 def _stops_with(story: Story, _: object) -> str:
     return str(getattr(story.refusal, "code", story.refusal))
 
@@ -219,6 +225,7 @@ LOOKS: Mapping[str, Callable[[Story, Any], object]] = {
     "order_coupons": _order_coupons,
     "names": _names,
     "sync_records": _sync_records,
+    "replaced": _replaced,
     "writes": _writes,
     "stops_with": _stops_with,
 }

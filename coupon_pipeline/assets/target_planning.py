@@ -1,0 +1,166 @@
+"""The plans of all targets at hand: what is granted, and what takes the place of what."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from coupon_pipeline.assets.decision_book import DecisionBook, Situation
+from coupon_pipeline.assets.found_again import FoundAgain
+from coupon_pipeline.assets.reading_targets import Target, ids_of
+from coupon_pipeline.assets.replacements import TargetView, target_policy
+from coupon_pipeline.assets.run import now
+from coupon_pipeline.domain.attachments import TargetPlan
+from coupon_pipeline.domain.derivation import DerivedCoupon
+from coupon_pipeline.domain.plan import beyond_the_limit
+from coupon_pipeline.domain.problems import Blocked
+from coupon_pipeline.domain.replacing import Replacing, plan_with_replacements
+from coupon_pipeline.domain.schedules import is_proven, plan_target
+from coupon_pipeline.domain.targets import (
+    GrantedAttachment,
+    WantedAttachment,
+)
+from coupon_pipeline.ledger import Ledger, decisions, source
+from coupon_pipeline.settings import Settings
+from coupon_pipeline.stripe_api import StripeEdge
+
+
+def plan_targets(
+    ledger: Ledger,
+    stripe: StripeEdge,
+    situation: Situation,
+    targets: Sequence[Target],
+    settings: Settings,
+    book: DecisionBook,
+) -> list[TargetPlan]:
+    """The pure plan of every target, with all that was granted there by whichever order."""
+    with ledger.reading() as tx:
+        source.select_orders_by_id(tx, situation.orders)
+        granted = decisions.read_grants(tx, ids_of(targets))
+        source.select_orders_by_id(
+            tx, {*situation.orders, *(g.scope.order_id for g in granted.values())}
+        )
+        orders = {order.order_id: order for order in source.read_orders(tx)}
+        items = {item.order_item_id: item for item in source.read_items(tx)}
+        book.before.update(decisions.read_attachments(tx))
+    at, policy = now(), target_policy(settings)
+    views = {
+        target.state.target_id: TargetView(target.state, items, orders, policy, at)
+        for target in targets
+    }
+    for target in targets:
+        for snapshot_id in situation.doubtful_on(target.named):
+            if is_proven(target.state, snapshot_id, at):
+                book.keep([situation.proven(snapshot_id)], target.state.target_id)
+    again = FoundAgain(situation, book, views)
+    granted = again.replaced(granted)
+    wishes = again.known_by_proof(
+        stripe, {target.state.target_id: target.wanted for target in targets}, granted
+    )
+    for target in targets:
+        target.wanted = wishes[target.state.target_id]
+    plan = partial(_plan_all, situation, book, granted, views)
+    plans = plan(targets)
+    beyond = _beyond_the_limit(situation, targets, plans, book)
+    if beyond:
+        for target in targets:
+            target.wanted = [
+                w
+                for w in target.wanted
+                if w.snapshot_id not in beyond or w.snapshot_id in book.staying
+            ]
+        plans = plan(targets)
+    book.plans = {plan.request.target_id: plan for plan in plans if plan.request is not None}
+    return plans
+
+
+def _plan_all(
+    situation: Situation,
+    book: DecisionBook,
+    granted: Mapping[str, GrantedAttachment],
+    views: Mapping[str, TargetView],
+    targets: Sequence[Target],
+) -> list[TargetPlan]:
+    plans = []
+    for target in targets:
+        view = views[target.state.target_id]
+
+        def planned(
+            wanted: Sequence[WantedAttachment],
+            held: Mapping[str, GrantedAttachment],
+            view: TargetView = view,
+        ) -> TargetPlan:
+            return plan_target(
+                view.state,
+                wanted,
+                granted=held,
+                items=view.items,
+                orders=view.orders,
+                policy=view.policy,
+                now=view.at,
+            )
+
+        replacing = _replacing(situation, book, granted, view, target)
+        plan, refused = plan_with_replacements(planned, target.wanted, granted, replacing)
+        for snapshot_id, outcome in refused.items():
+            book.stays(snapshot_id, Blocked(outcome.code or "stripe.rejected", outcome.details))
+        plans.append(plan)
+    return plans
+
+
+def _replacing(
+    situation: Situation,
+    book: DecisionBook,
+    granted: Mapping[str, GrantedAttachment],
+    view: TargetView,
+    target: Target,
+) -> dict[str, Replacing]:
+    """What an operator wants replaced on a target, with what takes its place."""
+    found = {}
+    for snapshot_id, asked in situation.asked.items():
+        order, old = situation.orders[asked.snapshot.scope.order_id], granted.get(snapshot_id)
+        if order.target_id not in target.named or old is None or snapshot_id in book.staying:
+            continue
+        coupon = view.in_place(asked, old)
+        if isinstance(coupon, DerivedCoupon):
+            new = situation.in_place(snapshot_id, coupon)
+            if isinstance(new, WantedAttachment):
+                place = view.place(asked.snapshot)
+                live = None if place is None else place.standing(old).live
+                found[snapshot_id] = Replacing(old, live, new)
+            else:
+                book.stays(snapshot_id, new)
+        elif coupon is not None:
+            book.stays(snapshot_id, coupon)
+    return found
+
+
+def _beyond_the_limit(
+    situation: Situation,
+    targets: Sequence[Target],
+    plans: Sequence[TargetPlan],
+    book: DecisionBook,
+) -> frozenset[str]:
+    """Snapshots for which `max_redemptions` leaves nothing; they are decided here."""
+    outcomes = [outcome for plan in plans for outcome in plan.outcomes]
+    attached = {o.snapshot_id for o in outcomes if o.outcome == "attached"}
+    wishes = {w.snapshot_id: w for target in targets for w in target.wanted}
+    wanted = [w for snapshot_id, w in wishes.items() if snapshot_id in attached]
+    replacing = {o.snapshot_id: o.coupon_id or "" for o in outcomes if o.outcome == "replaced"}
+    wanted += [replace(wishes[key], coupon_id=new) for key, new in replacing.items()]
+    left = {
+        w.coupon_id: decided.redemptions_left
+        for w in wanted
+        if (decided := situation.decided.get(w.snapshot_id)) is not None
+        and decided.redemptions_left is not None
+    }
+    beyond = beyond_the_limit(wanted, left)
+    for w in wanted:
+        if w.snapshot_id in beyond:
+            snapshot = situation.snapshots[w.snapshot_id]
+            exhausted = situation.exhausted(snapshot, w.coupon_id, left[w.coupon_id])
+            if w.snapshot_id in replacing:
+                book.stays(w.snapshot_id, exhausted)
+                continue
+            book.decide(snapshot, "blocked", exhausted, "the coupon is used up by earlier orders")
+            book.tell(w.snapshot_id)
+    return beyond
