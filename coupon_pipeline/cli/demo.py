@@ -6,7 +6,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
@@ -18,6 +17,7 @@ from coupon_pipeline.cli.running import run_through_dagster, select
 from coupon_pipeline.cli.sandbox import STATE_FILE, announced, forget
 from coupon_pipeline.cli.showing import show_report
 from coupon_pipeline.cli.stories import Story, read_stories
+from coupon_pipeline.cli.terminal import Terminal
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.sandbox.serving import Addresses, Sandbox
 from coupon_pipeline.settings import SANDBOX_FOLDER, Settings, load_settings
@@ -39,7 +39,7 @@ def demo(*, orders: int, seed: int) -> int:
 
     Accounts of yours that are set are not used and not touched.
     """
-    console = Console()
+    console = Terminal()
     SANDBOX_FOLDER.mkdir(exist_ok=True)
     forget(STATE_FILE)
     with (

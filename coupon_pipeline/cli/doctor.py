@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -23,6 +22,7 @@ from coupon_pipeline.assets.resources import (
 )
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED, WRONG_USAGE
 from coupon_pipeline.cli.sandbox import local_sandbox
+from coupon_pipeline.cli.terminal import Terminal
 from coupon_pipeline.domain.diagnosis import Diagnosis, Status, Subject
 from coupon_pipeline.domain.mapping import CouponMapping, MappingError
 from coupon_pipeline.ledger import Identity, examination
@@ -199,7 +199,7 @@ def _document(lines: Sequence[Diagnosis]) -> dict[str, object]:
 
 
 def _show(lines: Sequence[Diagnosis]) -> None:
-    console = Console()
+    console = Terminal()
     table = Table(box=None, padding=(0, 1), pad_edge=False)
     for heading in ("", "area", "what", "found"):
         table.add_column(heading, overflow="fold")

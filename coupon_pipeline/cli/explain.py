@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
@@ -13,6 +12,7 @@ from coupon_pipeline.assets.next_invoice import NextInvoice, next_invoice
 from coupon_pipeline.assets.resources import open_ledger, open_stripe
 from coupon_pipeline.cli.main import COULD_NOT_RUN, DONE
 from coupon_pipeline.cli.stories import Story, read_stories
+from coupon_pipeline.cli.terminal import Terminal
 from coupon_pipeline.settings import Settings, load_settings
 
 
@@ -56,7 +56,7 @@ def show_story(story: Story, invoice: NextInvoice | None = None) -> None:
         tree.add(Text("No coupon is associated with this order."))
     if invoice is not None:
         tree.add(Text(invoice.sentence))
-    Console().print(tree)
+    Terminal().print(tree)
 
 
 def _next_invoices(settings: Settings, stories: list[Story]) -> dict[str, NextInvoice]:

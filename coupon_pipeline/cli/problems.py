@@ -3,11 +3,11 @@
 import json
 
 import click
-from rich.console import Console
 
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.showing import show_problems
+from coupon_pipeline.cli.terminal import Terminal
 from coupon_pipeline.ledger.problems import read_open_problems
 from coupon_pipeline.settings import load_settings
 
@@ -22,7 +22,7 @@ def problems(*, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"problems": [problem.as_json() for problem in found]}))
     elif found:
-        show_problems(Console(), found, most=None)
+        show_problems(Terminal(), found, most=None)
     else:
         click.echo("Nothing needs attention.")
     return SOME_BLOCKED if any(p.effect == "blocked" for p in found) else DONE

@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import click
 import dagster as dg
-from rich.console import Console
 
 from coupon_pipeline.assets.launchpad import replacement_name
 from coupon_pipeline.assets.names import Names
@@ -19,6 +18,7 @@ from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.assets.run import Run
 from coupon_pipeline.assets.selecting import SelectionError, select_orders
 from coupon_pipeline.automation.jobs import SYNC_JOB
+from coupon_pipeline.cli.terminal import Terminal
 from coupon_pipeline.definitions import definitions_of
 from coupon_pipeline.domain.ids import InvalidIdError
 from coupon_pipeline.domain.records import Selection
@@ -160,7 +160,7 @@ def _instance(*, keep_history: bool) -> Iterator[dg.DagsterInstance]:
 @contextmanager
 def _progress() -> Iterator[dg.LoggerDefinition]:
     """A line on a terminal that says which table is being made; silence elsewhere."""
-    console = Console(stderr=True)
+    console = Terminal(stderr=True)
     status = console.status("Starting") if console.is_terminal else nullcontext()
     with status as shown:
 

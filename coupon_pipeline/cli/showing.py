@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +11,7 @@ from rich.text import Text
 from coupon_pipeline.assets.planning import Planned
 from coupon_pipeline.assets.report import Rate, RunReport
 from coupon_pipeline.cli.main import DONE
+from coupon_pipeline.cli.terminal import Terminal
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.problems import NotedProblem
 
@@ -36,7 +36,7 @@ def nothing_activated(*, as_json: bool) -> int:
 
 def show_report(report: RunReport, selection: Selection, *, with_problems: bool = True) -> None:
     """What a sync did."""
-    console = Console()
+    console = Terminal()
     console.print(
         Text(
             f"{report.orders} orders activated {_days(selection)}, "
@@ -71,7 +71,7 @@ def _rate(rate: Rate) -> str:
 
 def show_plan(planned: Planned, selection: Selection) -> None:
     """What a sync would do."""
-    console = Console()
+    console = Terminal()
     console.print(
         Text(f"{planned.report.orders} orders activated {_days(selection)}. A sync would:")
     )
@@ -89,7 +89,7 @@ def show_plan(planned: Planned, selection: Selection) -> None:
 
 
 def show_problems(
-    console: Console, problems: Sequence[NotedProblem], most: int | None = _SHOWN_PER_CODE
+    console: Terminal, problems: Sequence[NotedProblem], most: int | None = _SHOWN_PER_CODE
 ) -> None:
     """Problems by code, what blocks first; at most `most` of a code, or all."""
     ranks = list(_EFFECTS)

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 import click
-from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
@@ -13,6 +12,7 @@ from coupon_pipeline.assets.rebuilding import Agreement, compare_with_systems
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.sandbox import local_sandbox
+from coupon_pipeline.cli.terminal import Terminal
 from coupon_pipeline.ledger import LedgerError
 from coupon_pipeline.ledger.connection import REBUILD
 from coupon_pipeline.ledger.migrations import SCHEMA_VERSION
@@ -79,7 +79,7 @@ def _fix(found: Discrepancy) -> str:
 
 
 def _show(seen: Inspection, agreement: Agreement | None, found: Sequence[Discrepancy]) -> None:
-    console = Console()
+    console = Terminal()
     for each in found:
         console.print(Text(f"{each.check}: {each.what}", style="bold red"))
         console.print(Padding(Text(_fix(each), style="dim"), (0, 0, 0, 4)))

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from coupon_pipeline.domain.text_as_data import printable
+
 
 class Effect(StrEnum):
     """What a problem does to the record that has it."""
@@ -39,6 +41,37 @@ class _Details(dict[str, str]):
 
 
 @dataclass(frozen=True, slots=True)
+class RecordNames:
+    """What people call the records, by id: an order's number, a product, a coupon's name."""
+
+    orders: Mapping[str, str] = field(default_factory=dict)
+    order_items: Mapping[str, str] = field(default_factory=dict)
+    quote_coupons: Mapping[str, str] = field(default_factory=dict)
+
+    def order(self, order_id: str) -> str:
+        """`order 00000123 (801...)`."""
+        return _called("order", self.orders.get(order_id), order_id)
+
+    def order_item(self, order_item_id: str) -> str:
+        """`order item Seat 0000000042 (802...)`."""
+        return _called("order item", self.order_items.get(order_item_id), order_item_id)
+
+    def quote_coupon(self, quote_coupon_id: str) -> str:
+        """`quote coupon "Launch" 0007 (a1C...)`."""
+        return _called("quote coupon", self.quote_coupons.get(quote_coupon_id), quote_coupon_id)
+
+
+def _called(kind: str, name: str | None, record_id: str) -> str:
+    return f"{kind} {printable(name)} ({record_id})" if name else f"{kind} {record_id}"
+
+
+def coupon_name(name: object, number: object) -> str | None:
+    """What a quote coupon is called: its name, which may be empty, and its number."""
+    given = [f'"{name}"' if name else "", str(number or "")]
+    return " ".join(part for part in given if part) or None
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """One problem of one record, ready to be shown."""
 
@@ -58,33 +91,42 @@ class Problem:
     @property
     def message(self) -> str:
         """What is wrong, in a sentence."""
-        template = CATALOGUE[self.code].sentence
-        sentence = template.format_map(self._all_details())
-        if template.startswith(("{coupon}", "{place}")):
-            return sentence[:1].upper() + sentence[1:]
-        return sentence
+        return self.message_with(RecordNames())
 
     @property
     def fix(self) -> str:
         """What a person can do about it."""
-        return CATALOGUE[self.code].remedy.format_map(self._all_details())
+        return self.fix_with(RecordNames())
 
-    def _all_details(self) -> _Details:
+    def message_with(self, names: RecordNames) -> str:
+        """The sentence, with the records called by their names as well."""
+        template = CATALOGUE[self.code].sentence
+        sentence = template.format_map(self._all_details(names))
+        if template.startswith(("{coupon}", "{place}")):
+            return sentence[:1].upper() + sentence[1:]
+        return sentence
+
+    def fix_with(self, names: RecordNames) -> str:
+        """The remedy, with the records called by their names as well."""
+        return CATALOGUE[self.code].remedy.format_map(self._all_details(names))
+
+    def _all_details(self, names: RecordNames) -> _Details:
         order = self.order_id
-        place = f"order {order}" if order else "the order"
+        place = names.order(order) if order else "the order"
         if self.order_item_id:
-            place = f"order item {self.order_item_id} of {place}"
+            place = f"{names.order_item(self.order_item_id)} of {place}"
         return _Details(
             {
                 "order_id": order or "(unknown order id)",
-                "coupon": f"quote coupon {self.quote_coupon_id}"
+                "coupon": names.quote_coupon(self.quote_coupon_id)
                 if self.quote_coupon_id
                 else "the quote coupon",
                 "place": place,
+                "order": names.order(order) if order else "the order",
                 "again": f"run `coupon-pipeline sync --order {order}`"
                 if order
                 else "run `coupon-pipeline sync`",
-                **self.details,
+                **{name: printable(value) for name, value in self.details.items()},
             }
         )
 
@@ -377,7 +419,7 @@ _SERIALISATION = (
     ProblemKind(
         "order_coupon.missing",
         Effect.WARNING,
-        "The managed package left no order coupon on order {order_id} when it was activated; that "
+        "The managed package left no order coupon on {order} when it was activated; that "
         "of {coupon} for {place} is taken from the associations.",
         "Nothing, if write-back is on: the missing order coupon is created. Otherwise create it "
         "in Salesforce, then {again}.",
@@ -385,7 +427,7 @@ _SERIALISATION = (
     ProblemKind(
         "order_coupon.partial",
         Effect.WARNING,
-        "The managed package left only some order coupons on order {order_id} when it was "
+        "The managed package left only some order coupons on {order} when it was "
         "activated; that of {coupon} for {place} is taken from the associations.",
         "Nothing, if write-back is on: the missing order coupon is created. Otherwise create it "
         "in Salesforce, then {again}.",

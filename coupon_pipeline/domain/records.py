@@ -79,6 +79,8 @@ class OrderItem:
     """`Stripe_ID__c` of the pricebook entry: the price that the order sync put on the item."""
     quantity: Decimal | None
     created_at: datetime
+    name: str | None = None
+    """The product's name and the item's number, by which people find it in Salesforce."""
 
 
 @dataclass(frozen=True, slots=True)

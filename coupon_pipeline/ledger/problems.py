@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal, cast
 
-from coupon_pipeline.domain.problems import Problem
-from coupon_pipeline.ledger.rows import Cell, utc
+from coupon_pipeline.domain.problems import Problem, RecordNames, coupon_name
+from coupon_pipeline.ledger.rows import Cell, decode_fields, utc
 from coupon_pipeline.ledger.transaction import Transaction
 
 
@@ -56,14 +56,16 @@ def note_problems(
         days: order id to activation day.
         now: the time of looking.
     """
+    problems = list(problems)
+    names = read_names(tx, problems)
     tx.stage("problems", ["stage", "last_seen_at"], [(stage, now)], name="stage_now")
     rows = {
         _problem_id(stage, problem): (
             stage,
             problem.code,
             problem.effect.value,
-            problem.message,
-            problem.fix,
+            problem.message_with(names),
+            problem.fix_with(names),
             problem.order_id,
             problem.order_item_id,
             problem.quote_coupon_id,
@@ -93,6 +95,24 @@ def note_problems(
     )
     tx.run("note_problems")
     tx.run("resolve_problems")
+
+
+def read_names(tx: Transaction, problems: Iterable[Problem]) -> RecordNames:
+    """What the records of these problems are called, as far as the ledger knows."""
+    ids = [(p.order_id, p.order_item_id, p.quote_coupon_id) for p in problems]
+    if not ids:
+        return RecordNames()
+    tx.stage("problems", ["order_id", "order_item_id", "quote_coupon_id"], ids, name="named")
+    found: dict[str, dict[str, str]] = {"order": {}, "order_item": {}, "quote_coupon": {}}
+    for kind, record_id, told in cast("list[tuple[str, str, str]]", tx.rows("names_of_named")):
+        if kind == "quote_coupon":
+            fields = decode_fields(told)
+            name = coupon_name(fields.get("Name__c"), fields.get("Name"))
+        else:
+            name = told
+        if name:
+            found[kind][record_id] = name
+    return RecordNames(found["order"], found["order_item"], found["quote_coupon"])
 
 
 def read_selected_problems(tx: Transaction) -> list[NotedProblem]:

@@ -79,7 +79,8 @@ create table order_items (
     stripe_id     varchar,
     price_id      varchar,
     quantity      varchar,
-    created_at    timestamptz not null
+    created_at    timestamptz not null,
+    name          varchar            -- product and number, for people
 );
 
 create table coupon_junctions (

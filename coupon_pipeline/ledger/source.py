@@ -107,6 +107,7 @@ def record_orders(
                 item.price_id,
                 item.quantity,
                 item.created_at,
+                item.name,
             )
             for item in items
         ],
@@ -308,6 +309,7 @@ _ITEM_COLUMNS = (
     "price_id",
     "quantity",
     "created_at",
+    "name",
 )
 _JUNCTION_COLUMNS = (
     "association_id",
@@ -370,6 +372,7 @@ def _item(row: tuple[Cell, ...]) -> OrderItem:
         price_id=texts[4],
         quantity=None if texts[5] is None else Decimal(texts[5]),
         created_at=utc(cast("datetime", row[6])),
+        name=texts[7],
     )
 
 

@@ -23,6 +23,7 @@ from coupon_pipeline.salesforce.names import (
 
 CURRENCY = "CurrencyIsoCode"
 PRICE = "PricebookEntry"
+PRODUCT = "Product2"
 QUOTE = "SBQQ__Quote__c"
 QUOTE_LINE = "SBQQ__QuoteLine__c"
 CONTRACT = "Contract"
@@ -78,7 +79,7 @@ NEEDS: tuple[ObjectNeed, ...] = (
         "OrderItem",
         "which order product came from which quote line",
         required=(QUOTE_LINE, STRIPE_ID),
-        read=("OrderId", "Quantity"),
+        read=("OrderId", "Quantity", "OrderItemNumber", "Product2Id"),
     ),
     ObjectNeed(
         QUOTE,
@@ -92,6 +93,7 @@ NEEDS: tuple[ObjectNeed, ...] = (
         read=(INITIAL_ORDER,),
         optional=True,
     ),
+    ObjectNeed(PRODUCT, "what an order product is called", read=("Name",), optional=True),
     ObjectNeed(PRICE, "which Stripe price an order product has", read=(STRIPE_ID,), optional=True),
     ObjectNeed(
         QUOTE_ASSOCIATION,

@@ -33,6 +33,7 @@ from coupon_pipeline.salesforce.needs import (
     CURRENCY,
     INITIAL_ORDER,
     PRICE,
+    PRODUCT,
     QUOTE,
     QUOTE_LINE,
 )
@@ -56,6 +57,8 @@ VISIBILITY_DELAY = timedelta(minutes=10)
 written: a read that begins where the last one ended would miss them."""
 
 _QUOTE_OF_ORDER = QUOTE
+_PRODUCT_NAME = f"{PRODUCT}.Name"
+_ITEM_NUMBER = "OrderItemNumber"
 _LINE_OF_ITEM = QUOTE_LINE
 """These lookups are named like what they look up."""
 
@@ -217,6 +220,7 @@ class Reader:
         price = self._price_path()
         if price is not None:
             fields.append(price)
+        fields += self._naming_paths()
         return Statement("items", select(fields, "OrderItem", items_in_scope(selection)))
 
     def _junction_statements(self, part: Selection, copies: CouponColumns) -> list[Statement]:
@@ -301,6 +305,16 @@ class Reader:
             return None
         return f"{PRICE}.{price.api(STRIPE_ID)}"
 
+    def _naming_paths(self) -> list[str]:
+        """The product's name and the item's number, as far as the user may read them."""
+        item, product = self.description.object("OrderItem"), self.description.objects.get(PRODUCT)
+        paths = []
+        if product is not None and product.has("Name") and item.has("Product2Id"):
+            paths.append(_PRODUCT_NAME)
+        if item.has(_ITEM_NUMBER):
+            paths.append(_ITEM_NUMBER)
+        return paths
+
     def _order(self, initial_order_paths: Sequence[tuple[str, str]], row: Row) -> Order:
         initial_order_id = initial_stripe_id = None
         for path, stripe_path in initial_order_paths:
@@ -333,6 +347,7 @@ class Reader:
             price_id=None if price is None else row.text(price),
             quantity=row.decimal("Quantity"),
             created_at=row.known_moment("CreatedDate"),
+            name=" ".join(filter(None, (row.text(_PRODUCT_NAME), row.text(_ITEM_NUMBER)))) or None,
         )
 
     def _association(self, level: Level, row: Row) -> Association:
