@@ -582,3 +582,13 @@ def test_rates_are_kept_as_text_without_loss() -> None:
 
     assert again == RATES
     assert json.loads(RATES.to_json())["rates"]["JPY"] == "150.5"
+
+
+@given(st.dictionaries(st.from_regex(r"[A-Z][a-z]{2,8}__c", fullmatch=True), st.text(min_size=12)))
+def test_without_a_mapping_of_yours_stripe_gets_ids_and_links_only(
+    fields_given: dict[str, str],
+) -> None:
+    """Whatever people typed into fields of their own, nobody's name or address is sent along."""
+    found = derived({**fields_given, **TEN_PERCENT})
+
+    assert found.metadata == {}

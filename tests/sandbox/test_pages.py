@@ -1,6 +1,7 @@
 """The pages for people, as HTML over HTTP."""
 
 from dataclasses import dataclass, field
+from functools import partial
 from html.parser import HTMLParser
 from urllib.parse import urljoin, urlsplit
 
@@ -180,6 +181,41 @@ def test_names_are_text_and_never_markup(sandbox: Sandbox) -> None:
 
     assert html.all("script") == []
     assert "<script>alert(1)</script>" in html.words
+
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "' onmouseover='alert(1)",
+    "</td></table><form action=//evil.example>",
+    "{{7*7}} ${7*7} &lt;b&gt;",
+    "javascript:alert(1)",
+)
+
+
+def test_what_people_type_is_text_on_every_page_of_a_record(sandbox: Sandbox) -> None:
+    """In an element as well as in an attribute, in both services."""
+    service = sandbox.salesforce
+    names = [name[:40] for name in HOSTILE]
+    accounts = sandbox.run_on_loop(
+        lambda: [service.create("Account", {"Name": name}) for name in names]
+    )
+    for number, name in enumerate(names):
+        params = {"id": f"H{number}", "name": name, "percent_off": "5"}
+        sandbox.run_on_loop(partial(sandbox.stripe.create, "coupon", params))
+    plain = sandbox.run_on_loop(lambda: service.create("Account", {"Name": "Plain"}))
+    usual = {tag for tag, _ in page(f"{sandbox.addresses.salesforce_url}/{plain}").tags}
+
+    for name, account in zip(names, accounts, strict=True):
+        html = page(f"{sandbox.addresses.salesforce_url}/{account}")
+        assert {tag for tag, _ in html.tags} <= usual, name
+        assert not any(key.startswith("on") for _, found in html.tags for key in found), name
+        assert name in html.words
+    for number, name in enumerate(names):
+        html = page(f"{sandbox.addresses.stripe_url}/test/coupons/H{number}")
+        assert html.all("script") == [] == html.all("img"), name
+        assert not any(key.startswith("on") for _, found in html.tags for key in found), name
+        assert name in html.words
 
 
 def test_the_clock_is_moved_by_a_form(sandbox: Sandbox) -> None:
