@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 
 export DAGSTER_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo ui test benchmark crashes faults check lock sbom audit clean
+.PHONY: help demo ui test benchmark crashes faults lives check lock sbom audit clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -e 's/:.*##/\t/' | expand -t 10
@@ -28,6 +28,9 @@ crashes: $(INSTALLED) ## kill runs at every point that matters; writes docs/cras
 
 faults: $(INSTALLED) ## every fault at every call; writes docs/fault-matrix.md
 	@$(BIN)/python -m tests.crashes.faults
+
+lives: $(INSTALLED) ## 500 random lives of companies instead of the few in the tests
+	@LIVES=500 $(BIN)/python -m pytest tests/assets/test_lives_of_subscriptions.py -n 0
 
 check: $(INSTALLED) ## format, lint, types, direction of imports
 	@$(BIN)/ruff format --check .

@@ -81,6 +81,10 @@ class World:
             lambda: self.sandbox.salesforce.update(object_name, record_id, fields)
         )
 
+    def delete(self, object_name: str, record_id: str) -> None:
+        """A record deleted as over REST."""
+        self.sandbox.run_on_loop(lambda: self.sandbox.salesforce.delete(object_name, record_id))
+
     def record(self, object_name: str, record_id: str) -> Mapping[str, object]:
         """A record as it is."""
         found = self.sandbox.run_on_loop(

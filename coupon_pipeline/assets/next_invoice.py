@@ -7,7 +7,7 @@ subscription and two previews, so it is only done when asked for.
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from coupon_pipeline.domain.attachments import SubscriptionUpdate
+from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
 from coupon_pipeline.domain.currency import major_units
 from coupon_pipeline.domain.targets import LiveDiscount, ScheduleState, SubscriptionState
 from coupon_pipeline.stripe_api import JsonObject, StripeEdge, StripeRejected
@@ -31,6 +31,19 @@ class NextInvoice:
             f"next invoice: {major_units(self.with_ours, self.currency)} {code} instead of "
             f"{major_units(self.without_ours, self.currency)} {code}"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NotPreviewed:
+    """A planned change whose invoice Stripe cannot calculate, and why."""
+
+    target_id: str
+    reason: str
+
+    @property
+    def sentence(self) -> str:
+        """For people."""
+        return f"next invoice: cannot be shown, because {self.reason}"
 
 
 def next_invoice(stripe: StripeEdge, target_id: str, ours: Collection[str]) -> NextInvoice | None:
@@ -63,27 +76,49 @@ def next_invoice(stripe: StripeEdge, target_id: str, ours: Collection[str]) -> N
     return NextInvoice(state.subscription_id, state.currency, _total(now.body), _total(then.body))
 
 
-def planned_invoice(stripe: StripeEdge, update: SubscriptionUpdate) -> NextInvoice | None:
+def planned_invoice(
+    stripe: StripeEdge, update: SubscriptionUpdate | ScheduleUpdate
+) -> NextInvoice | NotPreviewed:
     """The next invoice after a planned change, and as it is.
-
-    None where there is no next invoice, or where a coupon of the change does not exist yet: Stripe
-    only calculates with coupons that it has.
 
     Raises:
         StripeEdgeError: Stripe could not be asked.
     """
     sent = update.params()
-    changed = {name: sent[name] for name in ("discounts",) if name in sent}
-    if "items" in sent:
-        changed["subscription_details"] = {"items": sent["items"]}
+    changed: dict[str, object] = {}
+    if isinstance(update, ScheduleUpdate):
+        changed["schedule_details"] = {"phases": sent["phases"], "proration_behavior": "none"}
+    else:
+        changed = {name: sent[name] for name in ("discounts",) if name in sent}
+        if "items" in sent:
+            changed["subscription_details"] = {"items": sent["items"]}
     try:
         now = stripe.preview_invoice(update.target_id)
         then = stripe.preview_invoice(update.target_id, changed)
-    except StripeRejected:
-        return None
+    except StripeRejected as rejected:
+        return NotPreviewed(update.target_id, _why_not(rejected, update))
     currency = now.body["currency"]
     assert isinstance(currency, str), "an invoice has a currency"
     return NextInvoice(update.target_id, currency, _total(then.body), _total(now.body))
+
+
+def _why_not(rejected: StripeRejected, update: SubscriptionUpdate | ScheduleUpdate) -> str:
+    new = sorted(coupon for coupon in _named_coupons(update) if coupon in rejected.message)
+    if not new:
+        return rejected.message
+    return (
+        f"the sync makes the coupon {', '.join(new)} first, and Stripe calculates only with "
+        "coupons that it has"
+    )
+
+
+def _named_coupons(update: SubscriptionUpdate | ScheduleUpdate) -> set[str]:
+    if isinstance(update, ScheduleUpdate):
+        lists = [phase.discounts for phase in update.phases]
+        lists += [entries for phase in update.phases for _, entries in phase.item_discounts]
+    else:
+        lists = [update.discounts or (), *(item.discounts for item in update.items)]
+    return {e.reference for entries in lists for e in entries if e.kind == "coupon"}
 
 
 def _others(discounts: Iterable[LiveDiscount], ours: Collection[str]) -> list[dict[str, str]] | str:

@@ -9,13 +9,12 @@ from uuid import uuid4
 
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.launchpad import replacement_name
-from coupon_pipeline.assets.next_invoice import NextInvoice, planned_invoice
+from coupon_pipeline.assets.next_invoice import NextInvoice, NotPreviewed, planned_invoice
 from coupon_pipeline.assets.report import RunReport, report_of
 from coupon_pipeline.assets.reporting import counted_stage
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.assets.run import Run, StageReport
 from coupon_pipeline.assets.stages import STAGES
-from coupon_pipeline.domain.attachments import SubscriptionUpdate
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.settings import Settings
@@ -28,7 +27,9 @@ class Planned:
     report: RunReport
     stages: tuple[StageReport, ...]
     invoices: tuple[NextInvoice, ...] = ()
-    """Of the subscriptions that would change, where it was asked for and Stripe can tell."""
+    """Of the targets that would change, where it was asked for and Stripe can tell."""
+    not_previewed: tuple[NotPreviewed, ...] = ()
+    """Those for which Stripe cannot tell."""
 
     def changes(self) -> list[dict[str, str]]:
         """Every write that a sync would make, as texts under the columns of its stage."""
@@ -44,6 +45,7 @@ class Planned:
             **self.report.as_json(),
             "changes": self.changes(),
             "next_invoices": [asdict(invoice) for invoice in self.invoices],
+            "not_previewed": [asdict(each) for each in self.not_previewed],
         }
 
 
@@ -57,7 +59,7 @@ def make_plan(
     """Decide everything on a copy of the ledger, and write nothing anywhere.
 
     `replace_attached` names what shall be replaced; `invoices` also asks Stripe for the next
-    invoice of each subscription that would change.
+    invoice of each target that would change.
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
@@ -77,10 +79,13 @@ def make_plan(
             planned_invoice(at.stripe, request)
             for report in done
             for request in report.requests
-            if invoices and isinstance(request, SubscriptionUpdate)
+            if invoices
         ]
         return Planned(
-            report_of(run, at.ledger), tuple(done), tuple(each for each in previews if each)
+            report_of(run, at.ledger),
+            tuple(done),
+            tuple(each for each in previews if isinstance(each, NextInvoice)),
+            tuple(each for each in previews if isinstance(each, NotPreviewed)),
         )
 
 

@@ -84,6 +84,8 @@ def show_plan(planned: Planned, selection: Selection) -> None:
         console.print("  change nothing.")
     for invoice in planned.invoices:
         console.print(Text(f"  {invoice.subscription_id}: {invoice.sentence}"))
+    for each in planned.not_previewed:
+        console.print(Text(f"  {each.target_id}: {each.sentence}"))
     console.print(_counts(planned.report))
     show_problems(console, planned.report.problems)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from coupon_pipeline.stripe_api.messages import ACCOUNT, INVOICE_PREVIEW, Answer, Request, Send
 from coupon_pipeline.stripe_api.reading import Reader
+from coupon_pipeline.stripe_api.targets import is_schedule_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +35,14 @@ def retrieve_account(send: Send) -> Account:
 
 
 def preview_invoice(
-    send: Send, subscription_id: str, params: Mapping[str, object] | None = None
+    send: Send, target_id: str, params: Mapping[str, object] | None = None
 ) -> Answer:
-    """The next invoice of a subscription, as it is or with changes; nothing is changed.
+    """The next invoice of a subscription or schedule, as it is or with changes; none is made.
 
     https://docs.stripe.com/api/invoices/create_preview
 
     Raises:
         StripeEdgeError: there is no next invoice, or it could not be had.
     """
-    return send(Request(INVOICE_PREVIEW, None, {"subscription": subscription_id, **(params or {})}))
+    kind = "schedule" if is_schedule_id(target_id) else "subscription"
+    return send(Request(INVOICE_PREVIEW, None, {kind: target_id, **(params or {})}))

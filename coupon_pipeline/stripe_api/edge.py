@@ -92,11 +92,9 @@ class StripeEdge(StripeConnection):
         """Who we are in Stripe, asked once."""
         return account.retrieve_account(self.send)
 
-    def preview_invoice(
-        self, subscription_id: str, params: Mapping[str, object] | None = None
-    ) -> Answer:
+    def preview_invoice(self, target_id: str, params: Mapping[str, object] | None = None) -> Answer:
         """The next invoice, as it is or with changes such as `{"discounts": [...]}`."""
-        return account.preview_invoice(self.send, subscription_id, params)
+        return account.preview_invoice(self.send, target_id, params)
 
     def examine(self) -> Examination:
         """Whether key and account are ready, asked without writing; nothing is raised."""

@@ -1,9 +1,11 @@
 """A machine that lets companies live: orders, edits, people, time, lost ledgers, and the pipeline.
 
 After every run each customer has been granted exactly what was signed, once: a coupon has been
-redeemed as often as it was signed, and what is not used up is on the subscription.
+redeemed as often as it was signed, and what is not used up is on the subscription, or in the phase
+of the amendment that it was signed for. `LIVES=500` tries that many lives instead of a few.
 """
 
+import os
 import tempfile
 from calendar import monthrange
 from collections import Counter
@@ -37,8 +39,16 @@ class Signed:
     order: MadeOrder
     percent: int
     duration: str
+    coupon: str
+    schedule_id: str | None = None
+    amends: "Signed | None" = None
     granted_at: datetime | None = None
     removed: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Neither under a schedule nor in one."""
+        return self.schedule_id is None
 
 
 class Lives(RuleBasedStateMachine):
@@ -63,18 +73,73 @@ class Lives(RuleBasedStateMachine):
 
     @rule(percent=percents, duration=durations)
     def sign_an_order_with_its_own_coupon(self, percent: int, duration: str) -> None:
-        coupon = self.world.quote_coupon(
+        coupon = self._a_coupon(percent, duration)
+        self.signed.append(Signed(self.world.order(coupons=[coupon]), percent, duration, coupon))
+
+    def _a_coupon(self, percent: int, duration: str) -> str:
+        return self.world.quote_coupon(
             Percent_Off__c=percent,
             Duration__c=duration,
             Duration_In_Months__c=3 if duration == "repeating" else None,
         )
+
+    @rule(percent=percents, duration=durations)
+    def sign_an_order_on_a_schedule(self, percent: int, duration: str) -> None:
+        coupon = self._a_coupon(percent, duration)
         order = self.world.order(coupons=[coupon])
-        self.signed.append(Signed(order, percent, duration))
+        schedule_id = self.world.manage(order)
+        self.signed.append(Signed(order, percent, duration, coupon, schedule_id))
+
+    @precondition(lambda self: self._amendable())
+    @rule(which=st.integers(min_value=0), percent=percents, duration=durations)
+    def sign_an_amendment(self, which: int, percent: int, duration: str) -> None:
+        """An order of its own with a phase of its own; only its contract says where."""
+        initial = self._amendable()[which % len(self._amendable())]
+        coupon = self._a_coupon(percent, duration)
+        contract = self.world.contract_of(initial.order)
+        order = self.world.order(coupons=[coupon], synced=False, amends=contract)
+        self.world.extend(initial.schedule_id or "", order)
+        self.signed.append(
+            Signed(order, percent, duration, coupon, initial.schedule_id, amends=initial)
+        )
+
+    def _amendable(self) -> list[Signed]:
+        amended = {id(signed.amends) for signed in self.signed}
+        return [
+            s
+            for s in self.signed
+            if s.schedule_id and s.amends is None and s.granted_at and id(s) not in amended
+        ]
+
+    @precondition(lambda self: self.signed)
+    @rule(which=st.integers(min_value=0), percent=percents)
+    def somebody_edits_a_coupon_that_was_signed(self, which: int, percent: int) -> None:
+        """What was signed does not change with it."""
+        signed = self.signed[which % len(self.signed)]
+        if signed.coupon != self.coupon:
+            self.world.update("Quote_Stripe_Coupon__c", signed.coupon, Percent_Off__c=percent)
+            self.world.let_time_pass(seconds=90)
+
+    @precondition(lambda self: self.signed)
+    @rule(which=st.integers(min_value=0), percent=percents)
+    def somebody_adds_a_coupon_after_activation(self, which: int, percent: int) -> None:
+        """It was not signed."""
+        quote_id = self.signed[which % len(self.signed)].order.quote_id
+        self.world.associate(quote_id, self._a_coupon(percent, "forever"))
+
+    @precondition(lambda self: self.signed)
+    @rule(which=st.integers(min_value=0))
+    def somebody_takes_a_coupon_off_its_quote(self, which: int) -> None:
+        """It was signed all the same."""
+        quote_id = self.signed[which % len(self.signed)].order.quote_id
+        for row in self.world.records("Quote_Stripe_Coupon_Association__c"):
+            if row["Quote__c"] == quote_id:
+                self.world.delete("Quote_Stripe_Coupon_Association__c", str(row["Id"]))
 
     @rule()
     def sign_an_order_with_the_shared_coupon(self) -> None:
         order = self.world.order(coupons=[self.coupon])
-        self.signed.append(Signed(order, self.percent, "forever"))
+        self.signed.append(Signed(order, self.percent, "forever", self.coupon))
 
     @rule(percent=percents)
     def edit_the_shared_coupon(self, percent: int) -> None:
@@ -82,10 +147,11 @@ class Lives(RuleBasedStateMachine):
         self.percent = percent
         self.world.let_time_pass(seconds=90)
 
-    @precondition(lambda self: self.signed)
+    @precondition(lambda self: any(s.is_plain for s in self.signed))
     @rule(which=st.integers(min_value=0))
     def somebody_adds_a_discount_by_hand(self, which: int) -> None:
-        signed = self.signed[which % len(self.signed)]
+        plain = [s for s in self.signed if s.is_plain]
+        signed = plain[which % len(plain)]
         target = signed.order.subscription_id or ""
         if self.foreign[target]:
             return
@@ -94,10 +160,10 @@ class Lives(RuleBasedStateMachine):
         self.world.discounts_by_hand(target, [*kept, {"coupon": str(coupon["id"])}])
         self.foreign[target] += 1
 
-    @precondition(lambda self: any(s.granted_at and not s.removed for s in self.signed))
+    @precondition(lambda self: self._removable())
     @rule(which=st.integers(min_value=0))
     def somebody_removes_ours_by_hand(self, which: int) -> None:
-        there = [s for s in self.signed if s.granted_at and not s.removed]
+        there = self._removable()
         signed = there[which % len(there)]
         target = signed.order.subscription_id or ""
         worth = self.world.discounted(target)
@@ -109,9 +175,12 @@ class Lives(RuleBasedStateMachine):
         self.world.discounts_by_hand(target, kept)
         signed.removed = True
 
+    def _removable(self) -> list[Signed]:
+        return [s for s in self.signed if s.granted_at and not s.removed and s.is_plain]
+
     @rule(days=st.sampled_from([1, 20, 45]))
     def time_passes(self, days: int) -> None:
-        if self.world.sandbox.clock.now() < datetime(2026, 9, 1, tzinfo=UTC):
+        if self.world.sandbox.clock.now() < datetime(2026, 8, 1, tzinfo=UTC):
             self.world.let_time_pass(days=days)
 
     @rule()
@@ -122,25 +191,41 @@ class Lives(RuleBasedStateMachine):
     @rule()
     def the_pipeline_runs(self) -> None:
         hypothesis.event(f"a run over {min(len(self.signed), 3)} orders or more")
-        report = self.world.sync_without_dagster(EVER)
-        assert not report.has_blocked
+        for _ in range(2 if any(not s.is_plain for s in self.signed) else 1):
+            report = self.world.sync_without_dagster(EVER)  # the next run sends on
+            assert not report.has_blocked
         now = self.world.sandbox.clock.now()
         for signed in self.signed:
             signed.granted_at = signed.granted_at or now
         self._check()
 
     def _check(self) -> None:
+        scheduled = {s.coupon for s in self.signed if not s.is_plain}
         redeemed = sum(
             int(str(coupon["times_redeemed"]))
             for coupon in self.world.coupons()
-            if str(coupon["id"]).startswith("sf-")
+            if (of := _quote_coupon_of(coupon)) is not None and of not in scheduled
         )
-        assert redeemed == len(self.signed)
+        assert redeemed == sum(s.is_plain for s in self.signed)
         for signed in self.signed:
+            if signed.amends is not None:
+                self._check_amendment(signed)
+                continue
             target = signed.order.subscription_id
             expected = [50] * self.foreign[target or ""] + [signed.percent] * self._is_live(signed)
             found = [percent for percent, _ in self.world.discounted(target)]
             assert Counter(found) == Counter(expected), signed
+
+    def _check_amendment(self, signed: Signed) -> None:
+        """Its phase is a year away: its coupon is named there once, after what goes on for good."""
+        assert signed.amends is not None
+        schedule = self.world.stripe.v1.subscription_schedules.retrieve(signed.schedule_id or "")
+        phases = [phase for phase in schedule.phases if phase.discounts]
+        of = {str(each["id"]): _quote_coupon_of(each) for each in self.world.coupons()}
+        named = [[of.get(str(each.coupon)) for each in phase.discounts] for phase in phases]
+        assert [signed.coupon in phase for phase in named].count(True) == 1
+        assert named[-1][-1] == signed.coupon
+        assert len(named[-1]) == 1 + (signed.amends.duration == "forever")
 
     def _is_live(self, signed: Signed) -> bool:
         """Whether the discount is still to be seen: neither removed, nor spent, nor over."""
@@ -161,13 +246,19 @@ class Lives(RuleBasedStateMachine):
         return now < _three_months_after(signed.granted_at)
 
 
+def _quote_coupon_of(coupon: dict[str, object]) -> str | None:
+    metadata = coupon["metadata"]
+    assert isinstance(metadata, dict)
+    return metadata.get("salesforce_quote_stripe_coupon_id")
+
+
 def _three_months_after(moment: datetime) -> datetime:
     year, month = moment.year + (moment.month + 2) // 12, (moment.month + 2) % 12 + 1
     return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
 
 
 Lives.TestCase.settings = hypothesis.settings(
-    max_examples=6,
+    max_examples=int(os.environ.get("LIVES", "4")),
     stateful_step_count=14,
     deadline=None,
     phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate],

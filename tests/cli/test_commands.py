@@ -130,14 +130,19 @@ def test_plan_shows_the_next_invoice_where_the_coupon_exists_already(
     world: World, command: Command, days: tuple[str, ...]
 ) -> None:
     """Stripe only calculates with coupons that it has."""
-    coupon = world.quote_coupon()
+    coupon = world.quote_coupon(Duration__c="forever")
     world.order(coupons=[coupon])
     command("sync", *days)
-    second = world.order(coupons=[coupon])
+    second, scheduled = world.order(coupons=[coupon]), world.order(coupons=[coupon])
+    schedule_id = world.manage(scheduled)
+    third = world.order(coupons=[world.quote_coupon(Percent_Off__c=20)])
 
     ran = command("plan", *days, "--invoices")
 
-    assert f"{second.subscription_id}: next invoice: 90.00 USD instead of 100.00 USD" in ran.out
+    shown = " ".join(ran.out.split())
+    for target_id in (second.subscription_id, schedule_id):
+        assert f"{target_id}: next invoice: 90.00 USD instead of 100.00 USD" in shown
+    assert f"{third.subscription_id}: next invoice: cannot be shown, because the sync" in shown
     assert world.discounted(second.subscription_id) == []
 
 
