@@ -7,13 +7,13 @@ from datetime import datetime
 from coupon_pipeline.domain.currency import major_units
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.ids import is_id, normalise_id
-from coupon_pipeline.domain.problems import Blocked
+from coupon_pipeline.domain.problems import Blocked, RecordNames
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.terms import Terms
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
-from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
+from coupon_pipeline.ledger.problems import NotedProblem, read_names, read_selected_problems
 from coupon_pipeline.ledger.replacements import Replacement, read_replacements
 
 _EVIDENCE = {
@@ -64,6 +64,11 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
         attachments = decisions.read_attachments(tx)
         replacements = read_replacements(tx)
         problems = read_selected_problems(tx)
+        names = read_names(
+            tx,
+            [(s.scope.order_id, s.scope.order_item_id, s.quote_coupon_id) for s in snapshots]
+            + [(p.order_id, p.order_item_id, p.quote_coupon_id) for p in problems],
+        )
     stories = []
     for order in orders:
         chapters = []
@@ -79,7 +84,7 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
                 Chapter(
                     snapshot.quote_coupon_id,
                     snapshot.scope.order_item_id,
-                    _headline(snapshot),
+                    _headline(snapshot, names),
                     (
                         *_evidence_lines(snapshot, derived),
                         *_coupon_lines(coupon, decided.get(snapshot.snapshot_id)),
@@ -89,7 +94,7 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
                     ),
                 )
             )
-        chapters += _without_snapshot(order, snapshots, problems)
+        chapters += _without_snapshot(order, snapshots, problems, names)
         stories.append(
             Story(
                 order.order_id,
@@ -168,13 +173,13 @@ def _in_stripe(order: Order) -> str:
     return order.target_id or "not there yet"
 
 
-def _headline(snapshot: Snapshot) -> str:
+def _headline(snapshot: Snapshot, names: RecordNames) -> str:
     place = (
-        f"order item {snapshot.scope.order_item_id}"
+        names.order_item(snapshot.scope.order_item_id)
         if snapshot.scope.order_item_id
         else "the whole order"
     )
-    return f"Quote coupon {snapshot.quote_coupon_id} on {place}"
+    return f"{_capital(names.quote_coupon(snapshot.quote_coupon_id))} on {place}"
 
 
 def _evidence_lines(snapshot: Snapshot, derived: DerivedCoupon | Blocked) -> list[str]:
@@ -241,7 +246,7 @@ def _problem_lines(snapshot: Snapshot, problems: list[NotedProblem]) -> list[str
 
 
 def _without_snapshot(
-    order: Order, snapshots: list[Snapshot], problems: list[NotedProblem]
+    order: Order, snapshots: list[Snapshot], problems: list[NotedProblem], names: RecordNames
 ) -> list[Chapter]:
     """What was reported about a coupon that has no snapshot, such as a late association."""
     known = {(s.scope.order_id, s.scope.order_item_id, s.quote_coupon_id) for s in snapshots}
@@ -249,7 +254,7 @@ def _without_snapshot(
         Chapter(
             problem.quote_coupon_id or "",
             problem.order_item_id,
-            f"Quote coupon {problem.quote_coupon_id} is not granted",
+            f"{_capital(names.quote_coupon(problem.quote_coupon_id or ''))} is not granted",
             (f"{problem.code}: {problem.message} {problem.fix}",),
         )
         for problem in problems
@@ -260,3 +265,7 @@ def _without_snapshot(
 
 def _at(moment: datetime | None) -> str:
     return "at an unknown time" if moment is None else f"at {moment:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -57,7 +57,7 @@ def note_problems(
         now: the time of looking.
     """
     problems = list(problems)
-    names = read_names(tx, problems)
+    names = read_names(tx, [(p.order_id, p.order_item_id, p.quote_coupon_id) for p in problems])
     tx.stage("problems", ["stage", "last_seen_at"], [(stage, now)], name="stage_now")
     rows = {
         _problem_id(stage, problem): (
@@ -97,12 +97,14 @@ def note_problems(
     tx.run("resolve_problems")
 
 
-def read_names(tx: Transaction, problems: Iterable[Problem]) -> RecordNames:
-    """What the records of these problems are called, as far as the ledger knows."""
-    ids = [(p.order_id, p.order_item_id, p.quote_coupon_id) for p in problems]
-    if not ids:
+def read_names(
+    tx: Transaction, ids: Iterable[tuple[str | None, str | None, str | None]]
+) -> RecordNames:
+    """What records are called, as far as the ledger knows: ids of order, item and quote coupon."""
+    wanted = list(ids)
+    if not wanted:
         return RecordNames()
-    tx.stage("problems", ["order_id", "order_item_id", "quote_coupon_id"], ids, name="named")
+    tx.stage("problems", ["order_id", "order_item_id", "quote_coupon_id"], wanted, name="named")
     found: dict[str, dict[str, str]] = {"order": {}, "order_item": {}, "quote_coupon": {}}
     for kind, record_id, told in cast("list[tuple[str, str, str]]", tx.rows("names_of_named")):
         if kind == "quote_coupon":

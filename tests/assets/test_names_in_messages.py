@@ -1,5 +1,6 @@
 """People look records up by number and name: each problem has them beside the ids."""
 
+from coupon_pipeline.cli.stories import read_stories
 from coupon_pipeline.domain.problems import CATALOGUE, Problem, RecordNames, coupon_name
 from tests.world import World
 
@@ -50,3 +51,5 @@ def test_names_reach_problems_and_sync_records(world: World) -> None:
         f"order item Product 1 {item_number} ({order.item_ids[0]})" in messages["association.late"]
     )
     assert any(called in str(r["Resolution_Message__c"]) for r in world.records("Sync_Record__c"))
+    (story,) = read_stories(world.ledger, order.order_id)
+    assert any(called in chapter.headline for chapter in story.chapters)
