@@ -18,9 +18,11 @@ from coupon_pipeline.domain.before import before_schedule, before_subscription
 from coupon_pipeline.domain.plan import is_attachable, is_settled, names_disagree
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.records import Order
+from coupon_pipeline.domain.schedules import is_proven
 from coupon_pipeline.domain.targets import (
     ScheduleState,
     SubscriptionState,
+    TargetPolicy,
     TargetState,
     WantedAttachment,
 )
@@ -31,7 +33,7 @@ from coupon_pipeline.ledger.replacements import read_replacements, record_replac
 from coupon_pipeline.ledger.writes import read_open_intents, settle_intents
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import Answer, StripeEdge
-from coupon_pipeline.stripe_api.targets import list_targets
+from coupon_pipeline.stripe_api.targets import ListedTargets, list_targets
 
 STAGE = "coupon_attachments"
 SUBSCRIPTION, SCHEDULE = "subscription.update", "schedule.update"
@@ -114,10 +116,11 @@ def find_attachments(run: Run, ledger: Ledger, stripe: StripeEdge, settings: Set
     with ledger.reading() as tx:
         source.select_orders(tx, run.selection)
         order_ids, bonds = list(source.read_order_days(tx)), source.read_bonds(tx)
-        named = set(inspection.read_targets(tx).values())
-    known = list_targets(stripe, named) if named else {}
+        named = frozenset(inspection.read_targets(tx).values())
+    key = TargetPolicy(metadata_prefix=settings.coupon_pipeline_metadata_prefix).order_key
+    listed = list_targets(stripe, named, frozenset(order_ids), key)
     portions = run.portions(order_ids, bonds)
-    return sum(_find_portion(run, ledger, stripe, settings, each, known) for each in portions)
+    return sum(_find_portion(run, ledger, stripe, settings, each, listed) for each in portions)
 
 
 def _find_portion(
@@ -126,16 +129,22 @@ def _find_portion(
     stripe: StripeEdge,
     settings: Settings,
     order_ids: Sequence[str],
-    known: Mapping[str, TargetState],
+    listed: ListedTargets,
 ) -> int:
     situation = _read_situation(run, order_ids, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
     wanted = _sort_out(situation, book)
-    targets = read_targets(stripe, wanted, situation, book, known)
+    targets = read_targets(stripe, wanted, situation, book, listed.by_id)
     plans = plan_targets(ledger, stripe, situation, targets, settings, book)
     states = {target.state.target_id: target.state for target in targets}
     for plan in plans:
         book.keep([o for o in plan.outcomes if o.outcome == "unchanged"], plan.target_id)
+    for snapshot_id, snapshot in situation.snapshots.items():
+        for state in listed.by_order.get(snapshot.scope.order_id, ()):
+            row = book.rows.get(snapshot_id)
+            if (row is None or not row.granted) and is_proven(state, snapshot_id, now()):
+                states[state.target_id] = state
+                book.keep([situation.proven(snapshot_id)], state.target_id)
     granted = [
         situation.as_it_is(row, states[row.target_id], settings.coupon_pipeline_metadata_prefix)
         for row in book.rows.values()

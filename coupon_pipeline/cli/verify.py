@@ -8,7 +8,7 @@ import click
 from rich.padding import Padding
 from rich.text import Text
 
-from coupon_pipeline.assets.rebuilding import Agreement, compare_with_systems
+from coupon_pipeline.assets.agreement import Agreement, compare_with_systems
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.sandbox import local_sandbox

@@ -1,7 +1,7 @@
 """Reading a target from Stripe: one request, parsed into the domain's plain data."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, cast, get_args
 
 from coupon_pipeline.domain.phases import entries_of
@@ -21,7 +21,6 @@ from coupon_pipeline.domain.targets import (
     TargetState,
 )
 from coupon_pipeline.stripe_api.errors import StripeRejected
-from coupon_pipeline.stripe_api.listing import PAGE_SIZE
 from coupon_pipeline.stripe_api.messages import Answer, JsonObject, JsonValue
 from coupon_pipeline.stripe_api.reading import Reader
 
@@ -82,25 +81,44 @@ def is_schedule_id(target_id: str) -> bool:
     return target_id.startswith("sub_sched_")
 
 
-def list_targets(stripe: StripeLister, wanted: Collection[str]) -> dict[str, TargetState]:
-    """Those of the wanted targets that a list of all subscriptions shows, 100 in one read.
+@dataclass(frozen=True, slots=True)
+class ListedTargets:
+    """What a list of all subscriptions shows, without the customers' own discounts.
 
-    By the id of the subscription and of the schedule that manages it; without the customer's own
-    discount, which lies too deep for a list. No more pages are read than targets are wanted: the
-    rest is read one by one.
+    Those lie too deep for a list.
     """
-    found: dict[str, TargetState] = {}
-    missing = set(wanted)
-    listed = stripe.list_subscriptions({"status": "all", "expand": list(_LISTED)})
-    for number, body in enumerate(listed):
+
+    by_id: Mapping[str, TargetState]
+    """The wanted ones, by the id of the subscription and of the schedule that manages it."""
+    by_order: Mapping[str, Sequence[TargetState]]
+    """Every one whose metadata names an order that was asked for, by that order's id."""
+
+
+def list_targets(
+    stripe: StripeLister, wanted: frozenset[str], order_ids: frozenset[str], order_key: str
+) -> ListedTargets:
+    """All subscriptions that are wanted or that say they are one of these orders', 100 in a read.
+
+    An order may name another subscription than the one that got its discount.
+    """
+    by_id: dict[str, TargetState] = {}
+    by_order: dict[str, list[TargetState]] = {}
+    for body in stripe.list_subscriptions({"status": "all", "expand": list(_LISTED)}):
         state = parse_subscription(body)
-        for name in (str(body.get("id")), state.target_id):
-            if name in missing:
-                missing.remove(name)
-                found[name] = state
-        if not missing or number >= PAGE_SIZE * len(wanted):
-            break
-    return found
+        named = {str(body.get("id")), state.target_id} & wanted
+        by_id.update(dict.fromkeys(named, state))
+        for order_id in _orders_of(state, order_key) & order_ids:
+            by_order.setdefault(order_id, []).append(state)
+    return ListedTargets(by_id, by_order)
+
+
+def _orders_of(state: SubscriptionState | ScheduleState, order_key: str) -> set[str]:
+    """The orders that the metadata of a target names, at every level."""
+    objects = [state.metadata]
+    if isinstance(state, ScheduleState):
+        objects += [phase.metadata for phase in state.phases]
+        objects += [state.subscription.metadata] if state.subscription else []
+    return {each[order_key] for each in objects if order_key in each}
 
 
 def _read_subscription(stripe: StripeReader, target_id: str) -> TargetState:

@@ -5,7 +5,8 @@ from datetime import date
 import duckdb
 import pytest
 
-from coupon_pipeline.assets.rebuilding import compare_with_systems, replace_ledger
+from coupon_pipeline.assets.agreement import compare_with_systems
+from coupon_pipeline.assets.rebuilding import replace_ledger
 from coupon_pipeline.ledger.verification import inspect
 from coupon_pipeline.settings import load_settings
 from tests.world import World
@@ -141,3 +142,18 @@ def test_terms_that_only_stripe_remembers_are_found_in_what_is_attached(world: W
     with duckdb.connect(str(world.db), read_only=True) as connection:
         granted = connection.execute("select coupon_id from coupon_attachments").fetchall()
     assert granted == [(signed["id"],)]
+
+
+def test_what_was_granted_on_another_subscription_is_not_granted_again(world: World) -> None:
+    """The order names a new subscription since; the proof is on the one that it had before."""
+    order = world.order(coupons=[world.quote_coupon()])
+    world.sync_without_dagster(world.selection())
+    moved = world.subscribe_later(order)
+    assert moved.subscription_id != order.subscription_id
+    world.forget_ledger()
+
+    rebuilt, _ = replace_ledger(load_settings(), world.ledger)
+
+    assert rebuilt.attachments == 1
+    assert _writes(world) == 0
+    assert world.discounted(moved.subscription_id) == []
