@@ -351,6 +351,14 @@ class Story:
         orders = [self.deals[only].order_id] if only else []
         self.report = self.world.sync(*orders)
 
+    def sync_as_planned(self, sentence: str) -> None:
+        """As an operator does who looks first: a plan, then exactly its writes."""
+        only = sentence.removeprefix("sync").removeprefix(" only ")
+        planned = self.world.plan(*([self.deals[only].order_id] if only else []))
+        digests = frozenset(write.digest for write in planned.writes)
+        self.report = self.world.sync_without_dagster(planned.selection, approved=digests)
+        assert self.world.written_by(self.report.run_id) == digests, "not what the plan said"
+
     def _replace(self, names: str) -> None:
         ids = {**self.coupons, **{name: deal.order_id for name, deal in self.deals.items()}}
         self.report = self.world.sync(replace_attached=[ids[name] for name in names.split(" and ")])

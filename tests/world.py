@@ -25,8 +25,10 @@ from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.assets.run import Run
 from coupon_pipeline.automation.jobs import SYNC_JOB
 from coupon_pipeline.definitions import definitions
+from coupon_pipeline.domain.planned_writes import PlannedWrite
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger
+from coupon_pipeline.ledger.writes import read_intents_of_run
 from coupon_pipeline.sandbox.serving import Sandbox
 from coupon_pipeline.settings import Settings, load_settings
 
@@ -468,13 +470,23 @@ class World:
         )
         return report_of(Run(result.run_id, selection), self.ledger)
 
-    def sync_without_dagster(self, selection: Selection) -> RunReport:
+    def sync_without_dagster(
+        self, selection: Selection, approved: frozenset[str] | None = None
+    ) -> RunReport:
         """The same stages in the same order, for tests that need very many runs."""
         settings = load_settings()
-        run = Run(f"test-{uuid4()}", selection)
+        run = Run(f"test-{uuid4()}", selection, approved=approved)
         with closing(Connection(settings)) as at:
             run_stages(run, at)
         return report_of(run, self.ledger)
+
+    def written_by(self, run_id: str) -> set[str]:
+        """Digests of what a run has sent, from the ledger's journal."""
+        with self.ledger.reading() as tx:
+            return {
+                PlannedWrite(i.system, i.operation, i.target_id, i.body).digest
+                for i in read_intents_of_run(tx, run_id)
+            }
 
     def plan(self, *order_ids: str, replace_attached: Sequence[str] = ()) -> Planned:
         """What a sync would do."""

@@ -1,6 +1,7 @@
 """Orders that were activated on the days of a run, with their items."""
 
 from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.live_money import refuse_copied_orders, refuse_unmeant_live_money
 from coupon_pipeline.assets.run import Run, StageReport
 from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.domain.mapping import CouponMapping
@@ -17,6 +18,7 @@ def extract_orders(
     """Read the selection's orders and items into the ledger.
 
     Raises:
+        RunStopped: live money is not meant, or the org is a sandbox.
         MappingError: the org does not have what the mapping names.
         SalesforceError: the org cannot be read.
         LedgerError: the ledger belongs to another org or mode.
@@ -24,6 +26,8 @@ def extract_orders(
     faults = check_against(mapping, salesforce.describe_for_mapping(mapping))
     if faults:
         raise UnfitMappingError(faults)
+    refuse_unmeant_live_money(settings, meant=run.live or run.dry_run)
+    refuse_copied_orders(salesforce.read_org(), settings)
     ledger.pin(Identity(org_id=salesforce.read_org().org_id, livemode=settings.stripe().live))
     read = salesforce.read_orders(run.selection)
     with ledger.transaction() as tx:

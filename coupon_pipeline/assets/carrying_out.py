@@ -6,13 +6,14 @@ without outcome, which the next run settles by reading Stripe.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Generic, TypeVar
 from uuid import uuid4
 
 from coupon_pipeline.assets.run import Run, now
+from coupon_pipeline.domain.planned_writes import PlannedWrite
 from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.ledger import Ledger, Transaction
@@ -55,6 +56,20 @@ class StripeWrite(Generic[Result]):
     request_id_of: Callable[[Result], str | None]
     serial_key: str | None = None
 
+    def planned(self, order_ids: Iterable[str] = ()) -> PlannedWrite:
+        """The same as data."""
+        body = json_text(_plain(self.params))
+        return PlannedWrite("stripe", self.operation, self.target_id, body, tuple(order_ids))
+
+
+class NotInPlan(StripeEdgeError):  # noqa: N818 - as the errors of stripe_api, it names what happened
+    """A write that an applied plan does not hold. It was not sent."""
+
+    code = "plan.not_in_plan"
+
+    def __init__(self, write: StripeWrite[Result]) -> None:
+        super().__init__(f"{write.operation} of {write.target_id} is not in the plan.")
+
 
 @dataclass(frozen=True, slots=True)
 class Written(Generic[Result]):
@@ -74,12 +89,18 @@ def carry_out(
 ) -> None:
     """Make the writes; `record` keeps what came of a batch, in the transaction of its outcomes.
 
+    A write that an applied plan does not hold is not sent, which is that record's trouble.
     A write whose answer was lost keeps an intent without outcome: only reading Stripe can tell.
     A write that Stripe never answers is that record's trouble as long as others are answered.
 
     Raises:
         StripeEdgeError: Stripe is down or refuses the key. What was done until then is recorded.
     """
+    if run.approved is not None:
+        held = [each for each in writes if not run.may_make(each.planned())]
+        writes = [each for each in writes if run.may_make(each.planned())]
+        with ledger.transaction() as tx:
+            record(tx, [Written(each, None, NotInPlan(each)) for each in held])
     outages = Outages()
     for start in range(0, len(writes), _BATCH):
         batch = writes[start : start + _BATCH]
@@ -165,6 +186,8 @@ def problem_of(error: StripeEdgeError, operation: str, snapshot: Snapshot) -> Pr
     if isinstance(error, StripeUnavailable):
         busy = isinstance(error, StripeObjectBusy)
         code = "stripe.object_busy" if busy else "stripe.unavailable"
+    if isinstance(error, NotInPlan):
+        code = error.code
     if isinstance(error, StripeRefused):
         code, permission = "stripe.permission", error.permission
     return Problem(

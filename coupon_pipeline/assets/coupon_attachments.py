@@ -7,6 +7,7 @@ from functools import partial
 from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.decision_book import DecisionBook, Situation
+from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
 from coupon_pipeline.assets.reading_targets import Target, ids_of, read_targets
 from coupon_pipeline.assets.replacements import asked_for, granted_terms
 from coupon_pipeline.assets.run import Run, StageReport, now
@@ -15,7 +16,9 @@ from coupon_pipeline.assets.stripe_coupons import pin_account
 from coupon_pipeline.assets.target_planning import plan_targets
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate, TargetPlan
 from coupon_pipeline.domain.before import before_schedule, before_subscription
+from coupon_pipeline.domain.caps import Allowance
 from coupon_pipeline.domain.plan import is_attachable, is_settled, names_disagree
+from coupon_pipeline.domain.planned_writes import digest_of
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.schedules import is_proven
@@ -30,6 +33,7 @@ from coupon_pipeline.ledger import Ledger, Transaction, decisions, inspection, s
 from coupon_pipeline.ledger.decisions import Attachment
 from coupon_pipeline.ledger.problems import note_problems
 from coupon_pipeline.ledger.replacements import read_replacements, record_replacements
+from coupon_pipeline.ledger.runs import read_attached_counts
 from coupon_pipeline.ledger.writes import read_open_intents, settle_intents
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import Answer, StripeEdge
@@ -48,21 +52,29 @@ def load_attachments(
     the last redemptions of a coupon, are decided together.
 
     Raises:
+        RunStopped: more would be attached than a cap allows, or live money is not meant.
         StripeEdgeError: Stripe is down or refuses the key; what was done so far is kept.
         LedgerError: the ledger belongs to another Stripe account.
     """
+    refuse_unmeant_live_money(settings, meant=run.live or run.dry_run)
     with ledger.reading() as tx:
         source.select_orders(tx, run.selection)
         source.select_orders_on_same_targets(tx)
         order_ids, bonds = list(source.read_order_days(tx)), source.read_bonds(tx)
+        allowance = Allowance(run.caps, read_attached_counts(tx, run.run_id))
     report = StageReport(STAGE, whole=run.dry_run)
     for portion in run.portions(order_ids, bonds):
-        report.include(_load_portion(run, ledger, stripe, settings, portion))
+        report.include(_load_portion(run, ledger, stripe, settings, portion, allowance))
     return report
 
 
 def _load_portion(
-    run: Run, ledger: Ledger, stripe: StripeEdge, settings: Settings, order_ids: Sequence[str]
+    run: Run,
+    ledger: Ledger,
+    stripe: StripeEdge,
+    settings: Settings,
+    order_ids: Sequence[str],
+    allowance: Allowance,
 ) -> StageReport:
     situation = _read_situation(run, order_ids, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
@@ -71,8 +83,11 @@ def _load_portion(
         pin_account(ledger, stripe)
     targets = read_targets(stripe, wanted, situation, book)
     plans = plan_targets(ledger, stripe, situation, targets, settings, book)
+    writes = _writes(stripe, targets, plans)
+    stops = StageReport(STAGE)
+    run.stop(allowance.use(situation.terms_attached_by(plans)), stops)
     if not run.dry_run:
-        carry_out(run, ledger, stripe, _writes(stripe, targets, plans), book.record)
+        carry_out(run, ledger, stripe, writes, book.record)
         carry_out(run, ledger, stripe, _writes(stripe, targets, book.to_prove), book.record)
     for plan in plans:
         if run.dry_run or plan.request is None:
@@ -98,7 +113,12 @@ def _load_portion(
         )
     report = book.report()
     if run.dry_run:
+        report.stops = stops.stops
         report.requests = [plan.request for plan in plans if plan.request is not None]
+        report.writes = [e.planned(book.orders_of(book.plans[e.target_id])) for e in writes]
+        report.basis = {
+            f"Stripe {target.state.target_id}": digest_of(target.state) for target in targets
+        }
     return report
 
 

@@ -171,6 +171,12 @@ class Situation:
             return Blocked(REFUSED, {"reason": why})
         return wanted_attachment(self.snapshots[snapshot_id], derived.terms, coupon.coupon_id)
 
+    def terms_attached_by(self, plans: Iterable[TargetPlan]) -> list[Terms]:
+        """The terms of each discount that the plans newly attach."""
+        attached = (o.snapshot_id for p in plans for o in p.outcomes if o.outcome == "attached")
+        found = (self.terms.get(snapshot_id) for snapshot_id in attached)
+        return [each.terms for each in found if isinstance(each, DerivedCoupon)]
+
     def exhausted(self, snapshot: Snapshot, coupon_id: str, left: int) -> Blocked:
         """That a coupon's redemptions go to orders that were activated earlier."""
         terms = self.terms[snapshot.snapshot_id]
@@ -328,6 +334,11 @@ class DecisionBook:
             for plan in plans
             for later in plan.carry_later
         ]
+
+    def orders_of(self, plan: TargetPlan) -> list[str]:
+        """The orders whose discounts a plan's request is about."""
+        snapshots = (self._situation.snapshots.get(o.snapshot_id) for o in plan.outcomes)
+        return list(dict.fromkeys(s.scope.order_id for s in snapshots if s is not None))
 
     def problems(self) -> list[Problem]:
         """Everything that is odd about the selected orders' discounts, told before or not.

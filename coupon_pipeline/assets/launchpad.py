@@ -4,13 +4,18 @@ Nothing that is told here is remembered: the next run knows nothing of it.
 """
 
 from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import dagster as dg
 from pydantic import AfterValidator, Field, model_validator
 
+from coupon_pipeline.assets.resources import read_plan
+from coupon_pipeline.domain.caps import Caps, parse_amounts
 from coupon_pipeline.domain.ids import normalise_id
 from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.domain.saved_plan import SavedPlan
 from coupon_pipeline.domain.snapshots import is_snapshot_id
 
 
@@ -32,6 +37,27 @@ def replacement_name(text: str) -> str:
 
 OrderId: TypeAlias = Annotated[str, AfterValidator(normalise_id)]
 ReplacementName: TypeAlias = Annotated[str, AfterValidator(replacement_name)]
+
+
+def _is_amounts(text: str) -> str:
+    """Raises: ValueError, where the text holds no amounts."""
+    parse_amounts(text)
+    return text
+
+
+def _is_a_number(text: str) -> str:
+    """Raises: ValueError, as pydantic expects it, where the text is no number above 0."""
+    try:
+        fits = not text or Decimal(text) > 0
+    except InvalidOperation:
+        fits = False
+    if not fits:
+        raise ValueError(f"{text} is not a number above 0")
+    return text
+
+
+Amounts: TypeAlias = Annotated[str, AfterValidator(_is_amounts)]
+Number: TypeAlias = Annotated[str, AfterValidator(_is_a_number)]
 Day: TypeAlias = Annotated[str | None, AfterValidator(_is_a_day)]
 
 
@@ -48,11 +74,55 @@ class RunOptions(dg.ConfigurableResource[None]):
         description="Replace the discounts of these orders, order items, quote coupons or "
         "snapshots that were granted from other terms than the mapping asks for now.",
     )
+    plan_file: str = Field(
+        default="",
+        description="Make only the writes of this plan, of a file that `plan --out` saved.",
+    )
+    live: bool = Field(
+        default=False,
+        description="Live money is meant; needed where COUPON_PIPELINE_LIVE is with_flag.",
+    )
+    max_coupons: int | None = Field(
+        default=None, description="Stripe coupons that this run may make, instead of the setting."
+    )
+    max_attachments: int | None = Field(
+        default=None, description="Discounts that this run may attach, instead of the setting."
+    )
+    max_percent: Number = Field(
+        default="", description="Percentage that a discount may have, instead of the setting."
+    )
+    max_amount: Amounts = Field(
+        default="",
+        description="Sums of amounts off, such as usd=1000,eur=900, instead of the setting.",
+    )
+    max_growth: Number = Field(
+        default="",
+        description="Attachments as a multiple of the mean of the last runs, instead of the "
+        "setting.",
+    )
+
+    def caps(self) -> Caps:
+        """The caps that this run has instead of the settings'."""
+        return Caps(
+            coupons=self.max_coupons,
+            attachments=self.max_attachments,
+            percent=Decimal(self.max_percent) if self.max_percent else None,
+            amount=parse_amounts(self.max_amount),
+            growth=Decimal(self.max_growth) if self.max_growth else None,
+        )
 
     def selection(self, context: dg.AssetExecutionContext) -> Selection:
         """The orders that this run is about."""
         days = [date.fromisoformat(key) for key in context.partition_keys]
         return Selection(first_day=min(days), last_day=max(days), order_ids=tuple(self.order_ids))
+
+    def plan(self) -> SavedPlan | None:
+        """The plan that is applied, if one is.
+
+        Raises:
+            RunStopped: the file is not a plan any more.
+        """
+        return read_plan(Path(self.plan_file)) if self.plan_file else None
 
 
 class PlanOptions(dg.Config):

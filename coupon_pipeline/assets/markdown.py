@@ -1,12 +1,6 @@
-"""Tables for Dagster's pages. Text from the two services is data and must not become Markdown."""
+"""Tables for Dagster's pages."""
 
 from collections.abc import Sequence
-
-
-def plain(text: str | None) -> str:
-    """Text that shows as it is, whatever is in it."""
-    shown = (text or "").replace("\n", " ")
-    return "".join(f"\\{letter}" if letter in r"\`*_{}[]<>()#+-!|" else letter for letter in shown)
 
 
 def table(

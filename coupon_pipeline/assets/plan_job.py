@@ -5,10 +5,11 @@ from collections.abc import Mapping
 import dagster as dg
 
 from coupon_pipeline.assets.launchpad import PlanOptions
-from coupon_pipeline.assets.markdown import plain, table
+from coupon_pipeline.assets.markdown import table
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.planning import Planned, make_plan
 from coupon_pipeline.assets.selecting import SelectionError, select_orders
+from coupon_pipeline.domain.text_as_data import markdown_text
 from coupon_pipeline.ledger.rows import text_of
 from coupon_pipeline.settings import Settings
 
@@ -74,7 +75,7 @@ def _metadata(planned: Planned) -> dict[str, dg.MetadataValue]:
     }
     for stage in planned.stages:
         if stage.changes:
-            rows = [[plain(text_of(cell)) for cell in row] for row in stage.changes]
+            rows = [[markdown_text(text_of(cell)) for cell in row] for row in stage.changes]
             shown[f"changes_of_{stage.stage}"] = dg.MetadataValue.md(
                 table(stage.preview_columns, rows, _MOST_ROWS)
             )
@@ -83,7 +84,11 @@ def _metadata(planned: Planned) -> dict[str, dg.MetadataValue]:
             table(
                 ("code", "order", "quote coupon", "problem", "what to do"),
                 [
-                    tuple(map(plain, (p.code, p.order_id, p.quote_coupon_id, p.message, p.fix)))
+                    tuple(
+                        map(
+                            markdown_text, (p.code, p.order_id, p.quote_coupon_id, p.message, p.fix)
+                        )
+                    )
                     for p in report.problems
                 ],
                 _MOST_ROWS,
@@ -95,5 +100,5 @@ def _metadata(planned: Planned) -> dict[str, dg.MetadataValue]:
 
 
 def _counts(what: str, counts: Mapping[str, int]) -> str:
-    columns = [plain(name) for name in counts]
+    columns = [markdown_text(name) for name in counts]
     return table((what, *columns), [("", *map(str, counts.values()))], most=1)

@@ -11,9 +11,10 @@ import dagster as dg
 from coupon_pipeline.assets.columns import column_lineage
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.launchpad import RunOptions
-from coupon_pipeline.assets.markdown import plain, table
+from coupon_pipeline.assets.markdown import table
 from coupon_pipeline.assets.record_links import RecordLinks
 from coupon_pipeline.assets.run import PREVIEW_ROWS, Run, StageReport
+from coupon_pipeline.domain.text_as_data import markdown_text
 from coupon_pipeline.ledger import inspection, source
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
 from coupon_pipeline.ledger.rows import Cell, text_of
@@ -25,6 +26,7 @@ from coupon_pipeline.ledger.runs import (
     StageTotals,
     record_stage_of_run,
 )
+from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import StripeEdge
 from coupon_pipeline.stripe_api.limits import RateReport
 
@@ -37,12 +39,17 @@ class _Stage:
     calls: Calls
 
 
-def run_of(context: dg.AssetExecutionContext, options: RunOptions) -> Run:
-    """The run that an asset is part of."""
+def run_of(context: dg.AssetExecutionContext, options: RunOptions, settings: Settings) -> Run:
+    """The run that an asset is part of; with a plan, only its writes are approved."""
+    plan = options.plan()
     return Run(
         context.run.run_id,
         options.selection(context),
         replace_attached=frozenset(options.replace_attached),
+        caps=settings.caps().raised(options.caps()),
+        live=options.live,
+        plan_id=None if plan is None else plan.plan_id,
+        approved=None if plan is None else frozenset(each.digest for each in plan.writes),
     )
 
 
@@ -182,7 +189,7 @@ def _sum(amounts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]], count: int) -> str:
-    shown = [[plain(text_of(cell)) for cell in row] for row in rows]
+    shown = [[markdown_text(text_of(cell)) for cell in row] for row in rows]
     return table(columns, shown, PREVIEW_ROWS, count)
 
 
@@ -194,14 +201,14 @@ def _problem_table(shown: _Shown) -> str:
         target_id = shown.targets.get(problem.order_id or "")
         rows.append(
             [
-                plain(problem.code),
+                markdown_text(problem.code),
                 *(
                     _linked(record_id, links.of_record(record_id) if links and record_id else None)
                     for record_id in (problem.order_id, problem.quote_coupon_id)
                 ),
                 _linked(target_id, links.of_target(target_id) if links and target_id else None),
-                plain(problem.message),
-                plain(problem.fix),
+                markdown_text(problem.message),
+                markdown_text(problem.fix),
             ]
         )
     return table(
@@ -215,4 +222,4 @@ def _problem_table(shown: _Shown) -> str:
 def _linked(record_id: str | None, address: str | None) -> str:
     if not record_id:
         return ""
-    return f"[{plain(record_id)}]({address})" if address else plain(record_id)
+    return f"[{markdown_text(record_id)}]({address})" if address else markdown_text(record_id)

@@ -1,14 +1,33 @@
 """What the assets work with, made from settings."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+from coupon_pipeline.assets.run import RunStopped
 from coupon_pipeline.domain.mapping import CouponMapping, MappingError, parse_mapping
+from coupon_pipeline.domain.problems import Problem
+from coupon_pipeline.domain.saved_plan import SavedPlan
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.salesforce import Pacing, SalesforceEdge, Timeouts
 from coupon_pipeline.settings import Settings, SettingsError
 from coupon_pipeline.stripe_api import Retries, StripeEdge
 from coupon_pipeline.stripe_api.limits import Limits
 from coupon_pipeline.stripe_api.transport import is_loopback
+
+
+def read_plan(path: Path) -> SavedPlan:
+    """The plan of a file.
+
+    Raises:
+        RunStopped: it is not a plan, or was changed after it was saved.
+    """
+    try:
+        saved = SavedPlan.from_text(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunStopped(Problem("plan.unreadable", {"reason": str(error)})) from error
+    if isinstance(saved, Problem):
+        raise RunStopped(saved)
+    return saved
 
 
 def open_ledger(settings: Settings) -> Ledger:
@@ -39,12 +58,12 @@ def open_stripe(settings: Settings, *, retries: Retries | None = None) -> Stripe
         account.api_key,
         base_url=account.api_base,
         account=account.account,
-        limits=_limits(settings),
+        limits=limits_of(settings),
         retries=retries,
     )
 
 
-def _limits(settings: Settings) -> Limits | None:
+def limits_of(settings: Settings) -> Limits | None:
     """Those of the settings; None, so that a stand-in on this machine has none, unless one is set.
 
     Documented for a live account are 100 requests a second, for a test account 25

@@ -5,11 +5,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
+from coupon_pipeline.domain.caps import Caps
+from coupon_pipeline.domain.planned_writes import PlannedWrite
 from coupon_pipeline.domain.portions import portions_of
+from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.rows import Cell
 
 PREVIEW_ROWS = 10
+
+
+class RunStopped(Exception):  # noqa: N818 - what happened, as callers read it
+    """A run or command that ends before it writes anything more, with the catalogue's words."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(f"{problem.message} {problem.fix}")
+        self.code, self.message, self.fix = problem.code, problem.message, problem.fix
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +37,11 @@ class Run:
 
     plan_id: str | None = None
     """The saved plan that it carries out: evidence names it."""
-
+    approved: frozenset[str] | None = None
+    """Digests of the only writes that may be made; None where every decision is carried out."""
+    caps: Caps = field(default_factory=Caps)
+    live: bool = False
+    """Whether whoever started it said that live money is meant."""
     orders_at_a_time: int = 2000
     """How many a stage holds in memory, however many the selection has."""
 
@@ -35,6 +50,22 @@ class Run:
     ) -> Iterator[Sequence[str]]:
         """The orders, as many at a time as a stage may hold; bonds keep orders together."""
         yield from portions_of(order_ids, bonds, self.orders_at_a_time)
+
+    def may_make(self, write: PlannedWrite) -> bool:
+        """Whether a write is among those that were approved beforehand."""
+        return self.approved is None or write.digest in self.approved
+
+    def stop(self, problem: Problem | None, report: "StageReport") -> None:
+        """End the run where something speaks against it; a plan notes it and goes on.
+
+        Raises:
+            RunStopped: nothing was written yet of what the problem is about.
+        """
+        if problem is None:
+            return
+        if not self.dry_run:
+            raise RunStopped(problem)
+        report.stops.append(problem)
 
     @property
     def days(self) -> list[date]:
@@ -63,6 +94,13 @@ class StageReport:
     """How many of those there are."""
     requests: list[SubscriptionUpdate | ScheduleUpdate] = field(default_factory=list)
     """What is sent to targets in Stripe."""
+    writes: list[PlannedWrite] = field(default_factory=list)
+    """What is sent to either system, in that order; kept for a plan only."""
+    basis: dict[str, str] = field(default_factory=dict)
+    """What was read from Stripe, by name, as digests; kept for a plan only."""
+
+    stops: list[Problem] = field(default_factory=list)
+    """What would end the run before a write; kept for a plan only."""
 
     def count(self, day: date, name: str, number: int = 1) -> None:
         """Add to a count of one day and to its total."""
@@ -90,6 +128,9 @@ class StageReport:
         self.rows += other.rows
         self.changed_rows += other.changed_rows
         self.requests += other.requests
+        self.writes += other.writes
+        self.basis |= other.basis
+        self.stops += other.stops
 
 
 def _add(counts: dict[str, int], more: Mapping[str, int]) -> None:

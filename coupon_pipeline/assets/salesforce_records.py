@@ -5,10 +5,12 @@ from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
 from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.domain.derivation import DeriveOptions, derive
 from coupon_pipeline.domain.mapping import CouponMapping
+from coupon_pipeline.domain.planned_writes import PlannedWrite
 from coupon_pipeline.domain.problems import Blocked, Effect, Problem
 from coupon_pipeline.domain.records import CouponVersion, Order, OrderCoupon, Scalar
 from coupon_pipeline.domain.snapshots import MissingOrderCoupon, Snapshot, take_snapshots
@@ -70,6 +72,17 @@ class RowWrite:
         """What people want to know of it."""
         return str(self.fields.get(STRIPE_ID) or self.fields.get("Resolution_Status__c"))
 
+    def planned(self) -> PlannedWrite:
+        """The same as data."""
+        return PlannedWrite(
+            "salesforce", self.operation, self.record_key, self.body, (self.order_id,)
+        )
+
+    @property
+    def body(self) -> str:
+        """Canonical JSON of the fields."""
+        return _body(self.fields)
+
     @classmethod
     def of(
         cls,
@@ -114,8 +127,10 @@ def write_back(
     """Write what differs, 200 records a request; each record's refusal is its own.
 
     Raises:
+        RunStopped: live money is not meant.
         SalesforceUnavailable: no answer came for some records; the next run looks and goes on.
     """
+    refuse_unmeant_live_money(settings, meant=run.live or run.dry_run)
     situation = _read_situation(run, ledger, salesforce)
     kinds = settings.coupon_pipeline_write_back
     batches: list[list[RowWrite]] = []
@@ -128,7 +143,13 @@ def write_back(
         batches.append(_sync_records(situation))
     report = StageReport(STAGE, preview_columns=("object", "record", "value"), whole=run.dry_run)
     unanswered: RowResult | None = None
-    for rows in batches:
+    for batch in batches:
+        rows = batch
+        if run.approved is not None:
+            rows = [row for row in batch if run.may_make(row.planned())]
+            situation.problems += [_held_back(r) for r in batch if not run.may_make(r.planned())]
+        if run.dry_run:
+            report.writes += [row.planned() for row in rows]
         for row in rows:
             day = situation.orders[row.order_id].activation_day
             report.count(day, "created" if row.operation == CREATE_ORDER_COUPON else "updated")
@@ -381,7 +402,7 @@ def _send(
             operation=row.operation,
             target_id=row.record_key,
             epoch=0,
-            body=_body(row.fields),
+            body=row.body,
             run_id=run.run_id,
             written_at=now(),
             before=None if row.before is None else _body(row.before),
@@ -445,6 +466,17 @@ def _problem(row: RowWrite, result: RowResult) -> Problem:
             "permission": result.permission or "a permission",
             "reason": result.message,
         },
+        order_id=row.order_id,
+        order_item_id=row.order_item_id,
+        quote_coupon_id=row.quote_coupon_id,
+        effect_override=Effect.WARNING,
+    )
+
+
+def _held_back(row: RowWrite) -> Problem:
+    return Problem(
+        "plan.not_in_plan",
+        {"operation": f"{row.operation} of {row.object_name} {row.record_key}"},
         order_id=row.order_id,
         order_item_id=row.order_item_id,
         quote_coupon_id=row.quote_coupon_id,

@@ -72,7 +72,7 @@ class StageAsset:
             connections: dg.ResourceParam[Connections],
         ) -> None:
             at = connections.of(context.asset_key)
-            run = run_of(context, options)
+            run = run_of(context, options, at.settings)
             with record_stage(context, run, at) as stage:
                 stage.report = self.make(run, at)
 

@@ -13,12 +13,15 @@ from coupon_pipeline.assets.carrying_out import (
     problem_of,
 )
 from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
 from coupon_pipeline.assets.replacements import coupons_in_place
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.stage_asset import stage_asset
+from coupon_pipeline.domain.caps import exceeded_by_coupons
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.plan import is_attachable, is_settled
+from coupon_pipeline.domain.planned_writes import digest_of
 from coupon_pipeline.domain.problems import Blocked, Problem
 from coupon_pipeline.domain.records import Order, OrderCoupon
 from coupon_pipeline.domain.reuse import (
@@ -66,9 +69,11 @@ def load_coupons(
     """Create, reuse, adopt or update the Stripe coupons that the selected orders need.
 
     Raises:
+        RunStopped: more would be made than a cap allows, or live money is not meant.
         StripeEdgeError: Stripe is down or refuses the key; what was done so far is kept.
         LedgerError: the ledger belongs to another Stripe account.
     """
+    refuse_unmeant_live_money(settings, meant=run.live or run.dry_run)
     in_place = coupons_in_place(run, ledger, stripe, settings)
     situation = _read_situation(run, ledger, settings, in_place)
     planner = CouponPlanner(
@@ -88,6 +93,8 @@ def load_coupons(
     ]
     actions = {action.key: action for action in planner.plan(readable, readings)}
     made = _Making(run, mapping, situation, planner, settings, actions, readings)
+    stops = StageReport(STAGE)
+    run.stop(made.beyond_a_cap(), stops)
     if run.dry_run:
         with ledger.transaction() as tx:
             decisions.record_coupons(tx, made.planned())
@@ -111,7 +118,21 @@ def load_coupons(
             run.run_id,
             now(),
         )
-    return made.report()
+    report = made.report()
+    if run.dry_run:
+        report.stops = stops.stops
+        order_ids = made.order_ids()
+        writes = [*made.creations(stripe), *made.updates(stripe)]
+        report.writes = [each.planned(order_ids[each.target_id]) for each in writes]
+        report.basis = {f"Stripe coupon {name}": _digest(r) for name, r in readings.items()}
+    return report
+
+
+def _digest(reading: Reading) -> str:
+    """What decisions rest on: how often it was redeemed matters only where there is a limit."""
+    if isinstance(reading, StripeCoupon) and reading.max_redemptions is None:
+        reading = replace(reading, times_redeemed=0)
+    return digest_of(reading)
 
 
 def pin_account(ledger: Ledger, stripe: StripeEdge) -> None:
@@ -328,6 +349,23 @@ class _Making:
         known = next((k.metadata for k in self._situation.known if k.key == action.key), {})
         held = reading.metadata if isinstance(reading, StripeCoupon) else known
         return {key: held.get(key) for key in action.metadata_changes}
+
+    def beyond_a_cap(self) -> Problem | None:
+        """Why nothing may be made, if more would be than a cap allows."""
+        usable = [action for action in self._actions.values() if action.decision != "blocked"]
+        return exceeded_by_coupons(
+            self._run.caps,
+            sum(action.decision == "create" for action in usable),
+            [a.terms for a in usable if self._wanted[a.key].new_attachments],
+        )
+
+    def order_ids(self) -> dict[str, list[str]]:
+        """The orders at hand that each coupon is for, by coupon id."""
+        found: dict[str, dict[str, None]] = {}
+        for action in self._actions.values():
+            orders = found.setdefault(action.coupon_id, {})
+            orders |= dict.fromkeys(s.scope.order_id for s in self._open(action.key))
+        return {coupon_id: list(orders) for coupon_id, orders in found.items()}
 
     def record(self, tx: Transaction, batch: Sequence[Written[CouponWritten]]) -> None:
         """Keep the coupons of a batch; a create that found its id taken is decided again."""

@@ -26,6 +26,7 @@ _EFFECTS = {
     Effect.WARNING: "granted, and somebody should look",
     Effect.REPORTED: "seen and told; nothing was done because of it",
     Effect.NOT_APPLICABLE: "there is nothing to grant",
+    Effect.STOPPED: "the command ends before anything more is written; nothing is lost",
 }
 _AREAS = {
     "coupon": "The coupon: its terms, and its Stripe coupon",
@@ -38,6 +39,9 @@ _AREAS = {
     "salesforce": "Access to Salesforce",
     "stripe": "Access to Stripe",
     "mapping": "The mapping file",
+    "plan": "Plans that were saved",
+    "live": "Live money",
+    "cap": "Caps of a run",
 }
 _WORDS = {
     "{coupon}": "the quote coupon",

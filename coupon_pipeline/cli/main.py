@@ -22,6 +22,7 @@ _COMMANDS = {
     "demo": "Start the local sandbox, run the whole pipeline, show what happened and why.",
     "sync": "Make Stripe's discounts what the activated orders signed.",
     "plan": "Show what sync would do; nothing is written anywhere.",
+    "apply": "Make exactly the writes of a plan that was saved, once.",
     "explain": "Tell the story of an order, item, quote coupon, Stripe coupon or subscription.",
     "doctor": "Check credentials, permissions, fields, currencies, mapping and ledger.",
     "verify": "Prove that the ledger is intact and unaltered, and agrees with both systems.",
@@ -133,7 +134,8 @@ class _Known:
 
 
 def _known(error: BaseException) -> _Known | None:
-    from coupon_pipeline.domain.mapping import MappingError  # noqa: PLC0415 - only when it failed
+    from coupon_pipeline.assets.run import RunStopped  # noqa: PLC0415 - only when it failed
+    from coupon_pipeline.domain.mapping import MappingError  # noqa: PLC0415
     from coupon_pipeline.ledger import LedgerError  # noqa: PLC0415
     from coupon_pipeline.salesforce import SalesforceError  # noqa: PLC0415
     from coupon_pipeline.settings import SettingsError  # noqa: PLC0415
@@ -141,7 +143,7 @@ def _known(error: BaseException) -> _Known | None:
 
     if isinstance(error, SettingsError | MappingError):
         return _Known(error.code, error.message, error.fix, WRONG_USAGE)
-    if isinstance(error, SalesforceError | StripeEdgeError | LedgerError):
+    if isinstance(error, SalesforceError | StripeEdgeError | LedgerError | RunStopped):
         return _Known(error.code, error.message, error.fix, COULD_NOT_RUN)
     return None
 

@@ -1,9 +1,10 @@
-"""What `sync`, `plan` and `demo` share: which days, and a run through Dagster."""
+"""What the commands share that run something: which days, and a run through Dagster."""
 
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -18,6 +19,7 @@ from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.assets.run import Run
 from coupon_pipeline.assets.selecting import SelectionError, select_orders
 from coupon_pipeline.automation.jobs import SYNC_JOB
+from coupon_pipeline.cli.allowing import Allowed
 from coupon_pipeline.cli.terminal import Terminal
 from coupon_pipeline.definitions import definitions_of
 from coupon_pipeline.domain.ids import InvalidIdError
@@ -28,6 +30,15 @@ from coupon_pipeline.ledger.runs import finish_run
 from coupon_pipeline.settings import Settings, load_settings
 
 Command = TypeVar("Command", bound=Callable[..., object])
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedPlan:
+    """A plan on its way: its file, and its id, which becomes the run's."""
+
+    plan_id: str
+    file: Path
+
 
 _RANGE = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
@@ -109,6 +120,8 @@ def run_through_dagster(
     *,
     replace_attached: Iterable[str] = (),
     keep_history: bool = True,
+    plan: AppliedPlan | None = None,
+    allowed: Allowed | None = None,
 ) -> RunReport:
     """Materialise all assets for the selection's days, as Dagster's pages would.
 
@@ -116,14 +129,19 @@ def run_through_dagster(
     here, so that `dagster dev` shows it; elsewhere it leaves no history. Dagster keeps an event
     for each asset and day, which is most of the time that a run over many days takes.
 
+    With a plan, the run has the plan's id and makes no write that the plan does not hold.
+
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
     """
-    days = (selection.first_day.isoformat(), selection.last_day.isoformat())
-    options = {
+    options: dict[str, object] = {
         "order_ids": list(selection.order_ids),
         "replace_attached": list(replace_attached),
+        **(allowed or Allowed()).config(),
     }
+    if plan is not None:
+        options["plan_file"] = str(plan.file.resolve())
+    days = (selection.first_day.isoformat(), selection.last_day.isoformat())
     with _progress() as logger, _instance(keep_history=keep_history) as instance:
         repository = dg.Definitions.merge(
             definitions_of([settings]), dg.Definitions(loggers={"progress": logger})
@@ -135,6 +153,7 @@ def run_through_dagster(
             },
             instance=instance,
             tags=dict(zip(_RANGE, days, strict=True)),
+            run_id=None if plan is None else plan.plan_id,
         )
     ledger = open_ledger(settings)
     report = report_of(Run(result.run_id, selection), ledger)

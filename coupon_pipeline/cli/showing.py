@@ -8,7 +8,6 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from coupon_pipeline.assets.planning import Planned
 from coupon_pipeline.assets.report import Rate, RunReport
 from coupon_pipeline.cli.main import DONE
 from coupon_pipeline.cli.terminal import Terminal
@@ -22,6 +21,7 @@ _EFFECTS = {
     "warning": "yellow",
     "reported": "cyan",
     "not_applicable": "dim",
+    "stopped": "bold red",
 }
 
 
@@ -39,7 +39,7 @@ def show_report(report: RunReport, selection: Selection, *, with_problems: bool 
     console = Terminal()
     console.print(
         Text(
-            f"{report.orders} orders activated {_days(selection)}, "
+            f"{report.orders} orders activated {days_of(selection)}, "
             f"{report.snapshots} coupon snapshots"
         )
     )
@@ -69,27 +69,6 @@ def _rate(rate: Rate) -> str:
     )
 
 
-def show_plan(planned: Planned, selection: Selection) -> None:
-    """What a sync would do."""
-    console = Terminal()
-    console.print(
-        Text(f"{planned.report.orders} orders activated {_days(selection)}. A sync would:")
-    )
-    for stage in planned.stages:
-        for row in stage.changes:
-            pairs = zip(stage.preview_columns, row, strict=True)
-            told = ", ".join(f"{name} {value}" for name, value in pairs)
-            console.print(Text(f"  {_SIGNS[stage.stage]} {told}"))
-    if not planned.report.writes:
-        console.print("  change nothing.")
-    for invoice in planned.invoices:
-        console.print(Text(f"  {invoice.subscription_id}: {invoice.sentence}"))
-    for each in planned.not_previewed:
-        console.print(Text(f"  {each.target_id}: {each.sentence}"))
-    console.print(_counts(planned.report))
-    show_problems(console, planned.report.problems)
-
-
 def show_problems(
     console: Terminal, problems: Sequence[NotedProblem], most: int | None = _SHOWN_PER_CODE
 ) -> None:
@@ -112,13 +91,6 @@ def show_problems(
             console.print(Padding(Text(rest, style="dim"), (0, 0, 0, 2)))
 
 
-_SIGNS = {
-    "stripe_coupons": "coupon",
-    "coupon_attachments": "discount",
-    "salesforce_records": "record",
-}
-
-
 def _counts(report: RunReport) -> Table:
     table = Table(show_header=False, box=None, padding=(0, 2))
     for name, counts in (
@@ -136,7 +108,8 @@ def _counts(report: RunReport) -> Table:
     return table
 
 
-def _days(selection: Selection) -> str:
+def days_of(selection: Selection) -> str:
+    """The days of a selection in words."""
     if selection.first_day == selection.last_day:
         return f"on {selection.first_day}"
     return f"from {selection.first_day} to {selection.last_day}"

@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from coupon_pipeline.domain.currency import major_units
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.ids import is_id, normalise_id
 from coupon_pipeline.domain.problems import Blocked, RecordNames
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.snapshots import Snapshot
-from coupon_pipeline.domain.terms import Terms
+from coupon_pipeline.domain.terms import terms_in_words
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
 from coupon_pipeline.ledger.problems import NotedProblem, read_names, read_selected_problems
@@ -127,26 +126,6 @@ def _coupon_of(
         return None
     key = (derived.quote_coupon_id, derived.terms_hash)
     return next((c for c in coupons if (c.quote_coupon_id, c.terms_hash) == key), None)
-
-
-def terms_in_words(terms: Terms) -> str:
-    """`10% off for 3 months`, as a sales person would say it."""
-    if terms.percent_off is not None:
-        value = f"{terms.percent_off}% off"
-    else:
-        assert terms.amount_off is not None, "terms have a percentage or an amount"
-        assert terms.currency is not None, "an amount has a currency"
-        value = f"{major_units(terms.amount_off, terms.currency)} {terms.currency.upper()} off"
-    length = {
-        "once": "once",
-        "forever": "for good",
-        "repeating": f"for {terms.duration_in_months} months",
-    }[terms.duration]
-    more = (
-        f", at most {terms.max_redemptions} times over all orders" if terms.max_redemptions else ""
-    )
-    name = f'"{terms.name}": ' if terms.name else ""
-    return f"{name}{value} {length}{more}"
 
 
 def _is_about(

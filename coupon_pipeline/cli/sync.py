@@ -5,6 +5,7 @@ from datetime import datetime
 
 import click
 
+from coupon_pipeline.cli.allowing import Allowed, allowing_options
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.running import (
     replacement_option,
@@ -20,6 +21,7 @@ from coupon_pipeline.settings import load_settings
 @click.command()
 @selection_options
 @replacement_option
+@allowing_options
 def sync(
     *,
     first: datetime | None,
@@ -27,6 +29,7 @@ def sync(
     order_ids: tuple[str, ...],
     as_json: bool,
     replace_attached: tuple[str, ...],
+    allowed: Allowed,
 ) -> int:
     """Make Stripe's discounts what the activated orders signed."""
     settings = load_settings()
@@ -34,7 +37,9 @@ def sync(
         selection = select(settings, first, last, order_ids)
         if selection is None:
             return nothing_activated(as_json=as_json)
-        report = run_through_dagster(settings, selection, replace_attached=replace_attached)
+        report = run_through_dagster(
+            settings, selection, replace_attached=replace_attached, allowed=allowed
+        )
     if as_json:
         click.echo(json.dumps(report.as_json()))
     else:

@@ -21,6 +21,8 @@ class Effect(StrEnum):
     NOT_APPLICABLE = "not_applicable"
     REPORTED = "reported"
     """Seen and told, nothing was done because of it."""
+    STOPPED = "stopped"
+    """The whole run or command ends before anything more is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -733,6 +735,107 @@ _MAPPING = (
     ),
 )
 
+_PLAN_AGAIN = "Run `coupon-pipeline plan --out FILE` again, look at it, and apply that one."
+
+_PLANS = (
+    ProblemKind(
+        "plan.unreadable",
+        Effect.STOPPED,
+        "The file is not a plan that this version can apply: {reason}.",
+        _PLAN_AGAIN,
+    ),
+    ProblemKind(
+        "plan.tampered",
+        Effect.STOPPED,
+        "The plan file was changed after it was written: its content does not fit its hash.",
+        _PLAN_AGAIN,
+    ),
+    ProblemKind(
+        "plan.other_accounts",
+        Effect.STOPPED,
+        "The plan was made for {planned}, but the settings name {now}.",
+        "Use the settings that the plan was made with. " + _PLAN_AGAIN,
+    ),
+    ProblemKind(
+        "plan.already_applied",
+        Effect.STOPPED,
+        "The plan was applied, or begun, at {applied_at}; a plan is applied once.",
+        "If that run was broken off, `coupon-pipeline sync` or a new plan finishes it.",
+    ),
+    ProblemKind(
+        "plan.too_old",
+        Effect.STOPPED,
+        "The plan is of {made_at}; a plan may be {hours} hours old.",
+        _PLAN_AGAIN + " COUPON_PIPELINE_PLAN_MAX_AGE_HOURS or --max-age sets how old it may be.",
+    ),
+    ProblemKind(
+        "plan.changed",
+        Effect.STOPPED,
+        "What the plan rests on has changed since it was made: {changed}.",
+        _PLAN_AGAIN,
+    ),
+    ProblemKind(
+        "plan.not_in_plan",
+        Effect.BLOCKED,
+        "Something changed while the plan was applied, so that {operation} would not be what the "
+        "plan says; it was left undone.",
+        "Run `coupon-pipeline plan` to see what is to be done now.",
+    ),
+)
+
+_RAISE = (
+    "Look at the plan: `coupon-pipeline plan`. If it is meant, raise the cap knowingly for one run "
+)
+
+_LIVE_MONEY = (
+    ProblemKind(
+        "live.flag_missing",
+        Effect.STOPPED,
+        "The Stripe key is a live one, and COUPON_PIPELINE_LIVE is with_flag: writes need the "
+        "flag as well.",
+        "Give --live when live money is meant; in Dagster's launchpad, live: true of the "
+        "resource options.",
+    ),
+    ProblemKind(
+        "live.sandbox_org",
+        Effect.STOPPED,
+        "The Stripe key is a live one, but the Salesforce org {org} is a sandbox: its orders are "
+        "copies, and real customers would get their discounts.",
+        "Use a test key with a sandbox org, or the production org with the live key.",
+    ),
+    ProblemKind(
+        "cap.coupons",
+        Effect.STOPPED,
+        "The run would make {found} Stripe coupons, and the cap is {limit}.",
+        _RAISE + "with --max-coupons, or for good with COUPON_PIPELINE_MAX_COUPONS.",
+    ),
+    ProblemKind(
+        "cap.attachments",
+        Effect.STOPPED,
+        "The run would attach {found} discounts, and the cap is {limit}.",
+        _RAISE + "with --max-attachments, or for good with COUPON_PIPELINE_MAX_ATTACHMENTS.",
+    ),
+    ProblemKind(
+        "cap.percent",
+        Effect.STOPPED,
+        "The run would give {found} percent off, and the cap is {limit}.",
+        _RAISE + "with --max-percent, or for good with COUPON_PIPELINE_MAX_PERCENT.",
+    ),
+    ProblemKind(
+        "cap.amount",
+        Effect.STOPPED,
+        "The run would attach discounts of {found} together, and the cap is {limit}.",
+        _RAISE + "with --max-amount, or for good with COUPON_PIPELINE_MAX_AMOUNT.",
+    ),
+    ProblemKind(
+        "cap.growth",
+        Effect.STOPPED,
+        "The run would attach {found} discounts; after the last runs, {limit} are to be expected "
+        "at most.",
+        _RAISE + "with --max-growth, or for good with COUPON_PIPELINE_MAX_GROWTH.",
+    ),
+)
+
 CATALOGUE: Mapping[str, ProblemKind] = _catalogue(
     (
         *_COUPON_TERMS,
@@ -744,6 +847,8 @@ CATALOGUE: Mapping[str, ProblemKind] = _catalogue(
         *_ATTACHMENTS,
         *_ACCESS,
         *_MAPPING,
+        *_PLANS,
+        *_LIVE_MONEY,
     )
 )
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from coupon_pipeline.domain.currency import plain
+from coupon_pipeline.domain.currency import major_units, plain
 
 Duration: TypeAlias = Literal["once", "repeating", "forever"]
 DURATIONS: tuple[Duration, ...] = ("once", "repeating", "forever")
@@ -164,6 +164,26 @@ def differences(ours: Terms, theirs: Terms) -> tuple[TermDifference, ...]:
         for field in fields(Terms)
         if (mine := getattr(ours, field.name)) != (other := getattr(theirs, field.name))
     )
+
+
+def terms_in_words(terms: Terms) -> str:
+    """`10% off for 3 months`, as a sales person would say it."""
+    if terms.percent_off is not None:
+        value = f"{terms.percent_off}% off"
+    else:
+        assert terms.amount_off is not None, "terms have a percentage or an amount"
+        assert terms.currency is not None, "an amount has a currency"
+        value = f"{major_units(terms.amount_off, terms.currency)} {terms.currency.upper()} off"
+    length = {
+        "once": "once",
+        "forever": "for good",
+        "repeating": f"for {terms.duration_in_months} months",
+    }[terms.duration]
+    more = (
+        f", at most {terms.max_redemptions} times over all orders" if terms.max_redemptions else ""
+    )
+    name = f'"{terms.name}": ' if terms.name else ""
+    return f"{name}{value} {length}{more}"
 
 
 def _shown(value: object) -> str:

@@ -15,6 +15,7 @@ import duckdb
 from coupon_pipeline.ledger import crash_points
 from coupon_pipeline.ledger.connection import LedgerError, file_lock, open_database, owner_only
 from coupon_pipeline.ledger.migrations import SCHEMA_VERSION, keep_copy, migrate
+from coupon_pipeline.ledger.rows import utc
 from coupon_pipeline.ledger.transaction import Transaction
 
 LOAD_PATIENCE_SECONDS = 600.0
@@ -160,6 +161,13 @@ class Ledger:
         name = f"{self.path}.kept-{at.astimezone(UTC):%Y%m%dT%H%M%SZ}"
         taken = (Path(f"{name}-{n}") if n else Path(name) for n in count())
         return next(path for path in taken if not path.exists())
+
+    def opened_at(self) -> datetime | None:
+        """When this very ledger was made; None before there is one."""
+        if not self.path.exists() or (self._may_be_empty() and self._has_no_tables()):
+            return None
+        with self.reading() as tx:
+            return utc(cast("datetime", tx.rows("opened_at")[0][0]))
 
     def pin(self, identity: Identity) -> None:
         """Tie the ledger to its pair of accounts, or refuse another pair.

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from typing import cast
 
 from coupon_pipeline.domain.records import Selection
-from coupon_pipeline.ledger.rows import json_text
+from coupon_pipeline.ledger.rows import json_text, utc
 from coupon_pipeline.ledger.transaction import Transaction
 
+_RUNS_COMPARED = 10
 STRIPE_MILLISECONDS = "stripe_milliseconds"
 STRIPE_BOUND_MILLISECONDS = "stripe_bound_milliseconds"
 STRIPE_SLOWED_DOWN = "stripe_slowed_down"
@@ -32,6 +33,13 @@ def begin_run(tx: Transaction, run_id: str, selection: Selection, mapping_hash: 
         ["run_id", "first_day", "last_day", "mapping_hash", "started_at"],
         [(run_id, selection.first_day, selection.last_day, mapping_hash, datetime.now(UTC))],
     )
+
+
+def read_started_at(tx: Transaction, run_id: str) -> datetime | None:
+    """When a run began; None if there is none of this id."""
+    tx.stage("runs", ["run_id"], [(run_id,)])
+    rows = tx.rows("run_started_at")
+    return utc(cast("datetime", rows[0][0])) if rows else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +80,13 @@ def read_stages(tx: Transaction, run_id: str) -> tuple[dict[str, Mapping[str, in
         sum(cost[1] for cost in costs),
         sum(cost[2] for cost in costs),
     )
+
+
+def read_attached_counts(tx: Transaction, before: str) -> list[int]:
+    """How many discounts each of the last ten runs attached that attached any, newest first."""
+    tx.stage("runs", ["run_id"], [(before,)])
+    totals = (json.loads(cast("str", row[0])) for row in tx.rows("attachment_totals_of_runs"))
+    return [each["attached"] for each in totals if each.get("attached")][:_RUNS_COMPARED]
 
 
 def finish_run(tx: Transaction, run_id: str, report: str) -> None:

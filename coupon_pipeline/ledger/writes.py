@@ -7,13 +7,12 @@ been killed before or after the request was carried out. It is settled by readin
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, TypeAlias, cast
+from typing import Literal, cast
 
+from coupon_pipeline.domain.planned_writes import System
 from coupon_pipeline.ledger.evidence import actor, append_entries
-from coupon_pipeline.ledger.rows import utc
+from coupon_pipeline.ledger.rows import Cell, utc
 from coupon_pipeline.ledger.transaction import Transaction
-
-System: TypeAlias = Literal["stripe", "salesforce"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +105,26 @@ def record_outcomes(tx: Transaction, outcomes: Iterable[WriteOutcome]) -> None:
 
 def read_open_intents(tx: Transaction) -> list[WriteIntent]:
     """Intents whose outcome nobody knows, oldest first."""
-    return [
-        WriteIntent(
-            intent_id=cast("str", row[0]),
-            system=cast("System", row[1]),
-            operation=cast("str", row[2]),
-            target_id=cast("str", row[3]),
-            epoch=cast("int", row[4]),
-            body=cast("str", row[5]),
-            run_id=cast("str", row[6]),
-            written_at=utc(cast("datetime", row[7])),
-        )
-        for row in tx.rows("open_intents")
-    ]
+    return [_intent(row) for row in tx.rows("open_intents")]
+
+
+def read_intents_of_run(tx: Transaction, run_id: str) -> list[WriteIntent]:
+    """What a run has sent, oldest first."""
+    tx.stage("write_intents", ["run_id"], [(run_id,)])
+    return [_intent(row) for row in tx.rows("intents_of_run")]
+
+
+def _intent(row: tuple[Cell, ...]) -> WriteIntent:
+    return WriteIntent(
+        intent_id=cast("str", row[0]),
+        system=cast("System", row[1]),
+        operation=cast("str", row[2]),
+        target_id=cast("str", row[3]),
+        epoch=cast("int", row[4]),
+        body=cast("str", row[5]),
+        run_id=cast("str", row[6]),
+        written_at=utc(cast("datetime", row[7])),
+    )
 
 
 def read_refusals(tx: Transaction) -> dict[tuple[str, str], int]:

@@ -5,7 +5,7 @@ representation nor a log nor an error can show them.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +26,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from coupon_pipeline.domain.caps import Caps, parse_amounts
 from coupon_pipeline.salesforce.logins import (
     AccessToken,
     ClientCredentials,
@@ -66,6 +67,20 @@ def _kinds_of_automation(value: object) -> object:
     """`true` is all of them and `false` none."""
     words = _words(value)
     return AUTOMATIONS if words == ("true",) else () if words == ("false",) else words
+
+
+Live: TypeAlias = Literal["false", "true", "with_flag"]
+
+
+def _live_word(value: object) -> object:
+    """The words that people use for yes and no become `true` and `false`."""
+    word = str(value).strip().lower()
+    words = {"1": "true", "yes": "true", "on": "true", "0": "false", "no": "false", "off": "false"}
+    return words.get(word, word)
+
+
+def _amounts(value: object) -> object:
+    return parse_amounts(value) if isinstance(value, str) else value
 
 
 WriteBack: TypeAlias = Literal["stripe_ids", "order_coupons", "sync_records"]
@@ -119,7 +134,16 @@ class Settings(BaseSettings):
     """The one that a command is about."""
     coupon_pipeline_db: Path | None = None
     coupon_pipeline_mapping: Path | None = None
-    coupon_pipeline_live: bool = False
+    coupon_pipeline_live: Annotated[Live, BeforeValidator(_live_word)] = "false"
+    """`with_flag` allows live keys only where the command or the run says so as well."""
+    coupon_pipeline_max_coupons: int | None = Field(default=None, ge=0)
+    coupon_pipeline_max_attachments: int | None = Field(default=None, ge=0)
+    coupon_pipeline_max_percent: Decimal | None = Field(default=None, gt=0, le=100)
+    coupon_pipeline_max_amount: Annotated[
+        Mapping[str, int], NoDecode, BeforeValidator(_amounts)
+    ] = Field(default_factory=dict)
+    """By currency, in minor units; written in major units, such as `usd=1000,eur=900`."""
+    coupon_pipeline_max_growth: Decimal | None = Field(default=None, gt=0)
     coupon_pipeline_default_currency: str | None = Field(default=None, pattern=r"^[A-Za-z]{3}$")
     coupon_pipeline_sync_start_date: date | None = None
     coupon_pipeline_write_back: Annotated[
@@ -148,6 +172,8 @@ class Settings(BaseSettings):
         tuple[Automation, ...], NoDecode, BeforeValidator(_kinds_of_automation)
     ] = ()
     coupon_pipeline_poll_seconds: int = Field(default=90, ge=10)
+    coupon_pipeline_plan_max_age_hours: Decimal = Field(default=Decimal(24), gt=0)
+    """How old a plan may be when it is applied."""
     coupon_pipeline_blocked_days: int = Field(default=7, ge=0)
 
     @model_validator(mode="before")
@@ -227,6 +253,16 @@ class Settings(BaseSettings):
         """The first activation day that is looked at."""
         return self.coupon_pipeline_sync_start_date or FIRST_POSSIBLE_DAY
 
+    def caps(self) -> Caps:
+        """The most that one run may do."""
+        return Caps(
+            coupons=self.coupon_pipeline_max_coupons,
+            attachments=self.coupon_pipeline_max_attachments,
+            percent=self.coupon_pipeline_max_percent,
+            amount=self.coupon_pipeline_max_amount,
+            growth=self.coupon_pipeline_max_growth,
+        )
+
     def salesforce(self) -> SalesforceAccount:
         """The org to read.
 
@@ -273,11 +309,12 @@ class Settings(BaseSettings):
                 "It must begin with sk_test_, rk_test_, sk_live_ or rk_live_.",
             )
         live = mode.group(1) == "live"
-        if live and not self.coupon_pipeline_live:
+        if live and self.coupon_pipeline_live == "false":
             raise SettingsError(
                 "COUPON_PIPELINE_LIVE",
                 "is not true, and STRIPE_API_KEY is a live key: real customers would be charged.",
-                "Use a test key, or set COUPON_PIPELINE_LIVE=true when live money is meant.",
+                "Use a test key, or set COUPON_PIPELINE_LIVE=true when live money is meant; "
+                "with_flag asks for the flag --live as well.",
             )
         check_address("STRIPE_API_BASE", self.stripe_api_base, STRIPE_HOSTS)
         return StripeAccount(

@@ -3,56 +3,12 @@
 import json
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from coupon_pipeline.cli import main
+from tests.cli.commands import Command
 from tests.world import World
-
-
-@dataclass(frozen=True)
-class Ran:
-    """What a command left."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> dict[str, object]:
-        """The one JSON document on standard output."""
-        parsed = json.loads(self.out)
-        assert isinstance(parsed, dict)
-        return parsed
-
-
-Command = Callable[..., Ran]
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
-    """Runs `coupon-pipeline` with arguments."""
-    monkeypatch.setenv("COLUMNS", "300")
-
-    def run(*arguments: str) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["coupon-pipeline", *arguments])
-        capfd.readouterr()
-        with pytest.raises(SystemExit) as left:
-            main()
-        shown = capfd.readouterr()
-        return Ran(int(left.value.code or 0), shown.out, shown.err)
-
-    return run
-
-
-@pytest.fixture
-def days(world: World) -> tuple[str, ...]:
-    """The world's own day: its clock stands in 2026-11."""
-    day = world.sandbox.clock.now().date().isoformat()
-    return ("--from", day, "--to", day)
 
 
 def test_sync_json_has_the_documented_keys(

@@ -71,7 +71,7 @@ def test_variables_of_the_environment_do_not_reach_a_connection(
 
     (acme,) = load_connections()
 
-    assert not acme.coupon_pipeline_live
+    assert acme.coupon_pipeline_live == "false"
     assert acme.ledger_path == Path("acme.duckdb")
     assert acme.stripe().account is None
     assert acme.coupon_pipeline_default_currency is None

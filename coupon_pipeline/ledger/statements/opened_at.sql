@@ -1,0 +1,1 @@
+select opened_at at time zone 'UTC' as opened_at from ledger_identity;
