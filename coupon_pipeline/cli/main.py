@@ -29,6 +29,7 @@ _COMMANDS = {
     "rebuild-ledger": "Make a lost or broken ledger again from Salesforce and Stripe.",
     "evidence": "Export every write, before and after, as Parquet, CSV or JSON.",
     "problems": "List the records that are blocked or waiting, with what to do.",
+    "retry": "Read the blocked and waiting records again, and try them again.",
     "sandbox": "Serve a local Salesforce and Stripe until stopped.",
 }
 

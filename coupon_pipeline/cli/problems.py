@@ -1,28 +1,116 @@
-"""`coupon-pipeline problems`: what needs attention, and what to do about it."""
+"""`coupon-pipeline problems`: what needs attention, where it is mended, and how."""
 
+import csv
+import io
 import json
+from collections.abc import Mapping, Sequence
 
 import click
 
+from coupon_pipeline.assets.record_links import RecordLinks
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.showing import show_problems
 from coupon_pipeline.cli.terminal import Terminal
-from coupon_pipeline.ledger.problems import read_open_problems
-from coupon_pipeline.settings import load_settings
+from coupon_pipeline.domain.ids import is_id, normalise_id
+from coupon_pipeline.domain.problems import Effect
+from coupon_pipeline.domain.text_as_data import csv_text
+from coupon_pipeline.ledger import Transaction, inspection, source
+from coupon_pipeline.ledger.problems import NotedProblem, read_open_problems
+from coupon_pipeline.settings import Settings, load_settings
 
 
 @click.command()
+@click.option(
+    "--code", "codes", multiple=True, metavar="CODE", help="Only this code or area; repeatable."
+)
+@click.option(
+    "--effect",
+    "effects",
+    multiple=True,
+    type=click.Choice([effect.value for effect in Effect]),
+    help="Only what has this effect; repeatable.",
+)
+@click.option(
+    "--id", "record_id", metavar="ID", help="Only of this order, item, coupon or subscription."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV, for a spreadsheet.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def problems(*, as_json: bool) -> int:
+def problems(
+    *,
+    codes: tuple[str, ...],
+    effects: tuple[str, ...],
+    record_id: str | None,
+    as_csv: bool,
+    as_json: bool,
+) -> int:
     """List the records that are blocked or waiting, with what to do."""
-    ledger = open_ledger(load_settings())
-    with ledger.reading() as tx:
-        found = tuple(read_open_problems(tx))
-    if as_json:
-        click.echo(json.dumps({"problems": [problem.as_json() for problem in found]}))
+    if as_json and as_csv:
+        raise click.UsageError("--json and --csv exclude each other.")
+    settings = load_settings()
+    with open_ledger(settings).reading() as tx:
+        found = [
+            problem
+            for problem in read_problems(tx, record_id)
+            if (not codes or any(_is_of(problem, code) for code in codes))
+            and (not effects or problem.effect in effects)
+        ]
+        source.select_orders_by_id(tx, {p.order_id for p in found if p.order_id})
+        targets = inspection.read_targets(tx)
+    if as_json or as_csv:
+        rows = [{**p.as_json(), **_links(settings, p, targets)} for p in found]
+        click.echo(json.dumps({"problems": rows}) if as_json else _csv(rows), nl=as_json)
     elif found:
         show_problems(Terminal(), found, most=None)
     else:
         click.echo("Nothing needs attention.")
     return SOME_BLOCKED if any(p.effect == "blocked" for p in found) else DONE
+
+
+def read_problems(tx: Transaction, record_id: str | None) -> list[NotedProblem]:
+    """The open problems; with an id, those of the orders that it is about."""
+    found = read_open_problems(tx)
+    if record_id is None:
+        return found
+    wanted = normalise_id(record_id) if is_id(record_id) else record_id
+    orders = set(source.orders_of_id(tx, wanted))
+    return [problem for problem in found if problem.order_id in orders]
+
+
+def _is_of(problem: NotedProblem, code: str) -> bool:
+    return problem.code == code or problem.code.startswith(f"{code}.")
+
+
+def _links(
+    settings: Settings, problem: NotedProblem, targets: Mapping[str, str]
+) -> dict[str, str | None]:
+    """Where the record and the target are looked at."""
+    links = RecordLinks.of(settings)
+    record_id = problem.order_item_id or problem.order_id
+    target_id = targets.get(problem.order_id or "")
+    return {
+        "salesforce_link": links.of_record(record_id) if links and record_id else None,
+        "stripe_link": links.of_target(target_id) if links and target_id else None,
+    }
+
+
+def _csv(rows: Sequence[Mapping[str, str | None]]) -> str:
+    """A header and a line for each problem; no cell is a formula."""
+    text = io.StringIO()
+    columns = (*_COLUMNS, "salesforce_link", "stripe_link")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow(columns)
+    writer.writerows([csv_text(row[name]) for name in columns] for row in rows)
+    return text.getvalue()
+
+
+_COLUMNS = (
+    "code",
+    "effect",
+    "message",
+    "fix",
+    "order_id",
+    "order_item_id",
+    "quote_coupon_id",
+    "first_seen_at",
+)
