@@ -16,6 +16,7 @@ from coupon_pipeline.assets.record_links import RecordLinks
 from coupon_pipeline.assets.run import PREVIEW_ROWS, Run, StageReport
 from coupon_pipeline.domain.text_as_data import markdown_text
 from coupon_pipeline.ledger import inspection, source
+from coupon_pipeline.ledger.evidence import Head, read_head
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
 from coupon_pipeline.ledger.rows import Cell, text_of
 from coupon_pipeline.ledger.runs import (
@@ -121,6 +122,8 @@ class _Shown:
     targets: Mapping[str, str]
     amounts: Mapping[date, Mapping[str, int]]
     """Amounts off that were granted, by day and currency, in minor units."""
+    evidence: Head
+    """The end of the chain of evidence, noted outside the ledger in this way."""
 
     @classmethod
     def read(cls, run: Run, at: Connection, stage: str) -> "_Shown":
@@ -132,6 +135,7 @@ class _Shown:
                 problems,
                 inspection.read_targets(tx) if problems else {},
                 inspection.read_granted_amounts(tx) if stage == "coupon_attachments" else {},
+                read_head(tx),
             )
 
 
@@ -142,6 +146,8 @@ def _show(context: dg.AssetExecutionContext, stage: _Stage, shown: _Shown) -> No
         "calls_salesforce": dg.MetadataValue.int(calls.salesforce),
         "calls_stripe_reads": dg.MetadataValue.int(calls.stripe_reads),
         "calls_stripe_writes": dg.MetadataValue.int(calls.stripe_writes),
+        "evidence_entries": dg.MetadataValue.int(shown.evidence.entries),
+        "evidence_hash": dg.MetadataValue.text(shown.evidence.hash),
     }
     if report.preview:
         totals["preview"] = dg.MetadataValue.md(

@@ -9,6 +9,7 @@ import pytest
 from coupon_pipeline.assets.checks import CHECKS
 from coupon_pipeline.automation.jobs import SYNC_JOB
 from coupon_pipeline.definitions import definitions
+from coupon_pipeline.ledger.evidence import read_head
 from tests.world import World
 
 BLOCKING = {
@@ -208,3 +209,19 @@ def _checks_alone(instance: dg.DagsterInstance, name: str) -> dict[str, bool]:
 def _check_key(name: str) -> dg.AssetCheckKey:
     (check,) = [check for check in CHECKS if check.name == name]
     return dg.AssetCheckKey(dg.AssetKey(check.asset), name)
+
+
+def test_each_table_notes_the_end_of_the_chain_of_evidence(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """Dagster's history is a witness outside of the ledger: `verify --head` holds it to that."""
+    world.order(coupons=[world.quote_coupon()])
+    world.sync()
+
+    event = instance.get_latest_materialization_event(dg.AssetKey("salesforce_records"))
+
+    assert event is not None
+    assert event.asset_materialization is not None
+    with world.ledger.reading() as tx:
+        head = read_head(tx)
+    assert event.asset_materialization.metadata["evidence_hash"].value == head.hash

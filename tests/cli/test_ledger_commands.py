@@ -142,6 +142,9 @@ def test_evidence_is_exported_whole_and_safe_to_open(
     head = document["evidence"]
     assert isinstance(head, dict)
     assert (len(rows), rows[-1]["hash"]) == (head["entries"], head["hash"])
-    assert rows[0]["operation"] == "coupon.create"
+    assert (rows[0]["operation"], rows[0]["before"] or None) == ("coupon.create", None)
+    attached = next(row for row in rows if row["operation"] == "subscription.update")
+    before = {"discounts": [], "metadata": {"coupon_pipeline": None}}
+    assert json.loads(attached["before"]) == before
     assert rows[1]["detail"] == ("'=cmd|calc" if ending == "csv" else "=cmd|calc")
     assert run("evidence", "--out", str(file))[0] == 2

@@ -161,9 +161,15 @@ def where_and_when(module: str, seconds: float) -> dict[str, object]:
         "date": datetime.now(UTC).date().isoformat(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python "
         f"{platform.python_version()}, {versions}",
-        "command": " ".join([f"python -m {module}", *sys.argv[1:]]),
+        "command": " ".join([f"python -m {module}", *_without_out(sys.argv[1:])]),
         "seconds": round(seconds),
     }
+
+
+def _without_out(arguments: Sequence[str]) -> list[str]:
+    """Where a report was written to says nothing about it."""
+    pairs = zip(arguments, ("", *arguments), strict=False)
+    return [each for each, last in pairs if "--out" not in {each, last}]
 
 
 def write_report(path: Path, rows: Sequence[Row], seconds: float) -> None:
