@@ -66,6 +66,7 @@ def _assets(settings: Settings) -> list[dg.AssetsDefinition]:
                 settings.first_day,
                 condition=condition_of(names, stage.name),
                 code_version=mapping.version if stage.name in _VERSIONED_BY_MAPPING else None,
+                fresh_hours=settings.fresh_hours,
             )
             for stage in STAGES
         ),

@@ -367,7 +367,8 @@ class Story:
         try:
             self._sync()
         except Exception as error:  # noqa: BLE001 - which one it is, the case says
-            self.refusal = error
+            cause = error.__cause__
+            self.refusal = cause if isinstance(cause, Exception) else error
             return
         raise AssertionError("The sync went through.")
 

@@ -7,13 +7,14 @@ partitions, the counting of calls, what a page shows, is here once.
 import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Literal, TypeAlias
 
 import dagster as dg
 
 from coupon_pipeline.assets.columns import column_schema
 from coupon_pipeline.assets.connection import Connection, Connections
+from coupon_pipeline.assets.failures import told_as_failure
 from coupon_pipeline.assets.launchpad import RunOptions
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.partitions import days_since
@@ -48,6 +49,7 @@ class StageAsset:
         *,
         condition: Condition | None = None,
         code_version: str | None = None,
+        fresh_hours: int | None = None,
     ) -> dg.AssetsDefinition:
         """The asset of one connection."""
         schema = column_schema(self.name)
@@ -64,6 +66,7 @@ class StageAsset:
             pool=None if self.service is None else names.named(self.service),
             automation_condition=condition,
             code_version=code_version,
+            freshness_policy=_freshness(fresh_hours),
             metadata={} if schema is None else {"dagster/column_schema": schema},
         )
         def asset(
@@ -72,11 +75,20 @@ class StageAsset:
             connections: dg.ResourceParam[Connections],
         ) -> None:
             at = connections.of(context.asset_key)
-            run = run_of(context, options, at.settings)
-            with record_stage(context, run, at) as stage:
-                stage.report = self.make(run, at)
+            with told_as_failure():
+                run = run_of(context, options, at.settings)
+                with record_stage(context, run, at) as stage:
+                    stage.report = self.make(run, at)
 
         return asset
+
+
+def _freshness(hours: int | None) -> dg.FreshnessPolicy | None:
+    """Overdue after so long, and a warning after half of it."""
+    if hours is None:
+        return None
+    window = timedelta(hours=hours)
+    return dg.FreshnessPolicy.time_window(fail_window=window, warn_window=window / 2)
 
 
 def stage_asset(

@@ -175,6 +175,8 @@ class Settings(BaseSettings):
     coupon_pipeline_plan_max_age_hours: Decimal = Field(default=Decimal(24), gt=0)
     """How old a plan may be when it is applied."""
     coupon_pipeline_blocked_days: int = Field(default=7, ge=0)
+    coupon_pipeline_fresh_hours: int | None = Field(default=None, ge=1)
+    """A table that was not made for so long is overdue; see `fresh_hours`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -262,6 +264,16 @@ class Settings(BaseSettings):
             amount=self.coupon_pipeline_max_amount,
             growth=self.coupon_pipeline_max_growth,
         )
+
+    @property
+    def fresh_hours(self) -> int | None:
+        """After how many hours a table is overdue; None where nothing says how often it is made.
+
+        The hourly schedule makes every table, so six hours without one are six that failed.
+        """
+        if self.coupon_pipeline_fresh_hours is not None:
+            return self.coupon_pipeline_fresh_hours
+        return 6 if "schedules" in self.coupon_pipeline_automation else None
 
     def salesforce(self) -> SalesforceAccount:
         """The org to read.
