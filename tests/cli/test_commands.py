@@ -32,6 +32,7 @@ def test_sync_json_has_the_documented_keys(
     assert ran.document["attachments"] == {
         "attached": 2,
         "adopted": 0,
+        "replaced": 0,
         "unchanged": 0,
         "pending": 0,
         "blocked": 0,
