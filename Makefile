@@ -21,7 +21,7 @@ test: $(INSTALLED) ## all tests, in parallel and random order
 	@$(BIN)/python -m pytest -n auto
 
 benchmark: $(INSTALLED) ## measure calls and time; writes docs/benchmarks.md
-	@$(BIN)/python -m tests.benchmarks.pipeline
+	@$(BIN)/python -m tests.benchmarks
 
 crashes: $(INSTALLED) ## kill runs at every point that matters; writes docs/crash-matrix.md
 	@$(BIN)/python -m tests.crashes.matrix

@@ -1,15 +1,16 @@
 """Carrying out writes to Stripe: intent, request, outcome.
 
-The intents of a batch are committed before its requests leave and the outcomes as they come, with
-no database open while anything is on its way. A run that is killed in between leaves intents
-without outcome, which the next run settles by reading Stripe.
+The intents of a batch are committed before its requests leave, together with the outcomes of those
+before it, so that the requests never wait for the ledger. No request needs an open database. A run
+that is killed in between leaves intents without outcome, which the next run settles by reading
+Stripe.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 from uuid import uuid4
 
 from coupon_pipeline.assets.run import Run, now
@@ -26,6 +27,7 @@ from coupon_pipeline.ledger.writes import (
     record_outcomes,
 )
 from coupon_pipeline.stripe_api import (
+    Crew,
     Job,
     StripeEdge,
     StripeEdgeError,
@@ -39,7 +41,8 @@ Result = TypeVar("Result")
 
 _LOG = logging.getLogger(__name__)
 
-_BATCH = 200
+_AHEAD = 200
+"""So many writes may have an intent and no outcome, so many that the workers never run dry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,8 @@ class StripeWrite(Generic[Result]):
     """Takes the epoch of the idempotency key: how often this was refused before."""
     request_id_of: Callable[[Result], str | None]
     serial_key: str | None = None
+    endpoint: str = ""
+    """What the request counts for at Stripe."""
 
     def planned(self, order_ids: Iterable[str] = ()) -> PlannedWrite:
         """The same as data."""
@@ -80,6 +85,14 @@ class Written(Generic[Result]):
     error: StripeEdgeError | None
 
 
+class Ended(NamedTuple, Generic[Result]):
+    """How the request of an intent ended."""
+
+    intent_id: str
+    result: Result | None
+    error: StripeEdgeError | None
+
+
 def carry_out(
     run: Run,
     ledger: Ledger,
@@ -90,7 +103,6 @@ def carry_out(
     """Make the writes; `record` keeps what came of a batch, in the transaction of its outcomes.
 
     A write that an applied plan does not hold is not sent, which is that record's trouble.
-    A write whose answer was lost keeps an intent without outcome: only reading Stripe can tell.
     A write that Stripe never answers is that record's trouble as long as others are answered.
 
     Raises:
@@ -101,50 +113,92 @@ def carry_out(
         writes = [each for each in writes if run.may_make(each.planned())]
         with ledger.transaction() as tx:
             record(tx, [Written(each, None, NotInPlan(each)) for each in held])
-    outages = Outages()
-    for start in range(0, len(writes), _BATCH):
-        batch = writes[start : start + _BATCH]
-        with ledger.transaction() as tx:
-            refusals = read_refusals(tx)
-            epochs = [refusals.get((each.operation, each.target_id), 0) for each in batch]
-            intents = [
-                WriteIntent(
-                    intent_id=uuid4().hex,
-                    system="stripe",
-                    operation=each.operation,
-                    target_id=each.target_id,
-                    epoch=epoch,
-                    body=json_text(_plain(each.params)),
-                    run_id=run.run_id,
-                    written_at=now(),
-                    before=None if each.before is None else json_text(_plain(each.before)),
-                    plan_id=run.plan_id,
-                )
-                for each, epoch in zip(batch, epochs, strict=True)
-            ]
-            record_intents(tx, intents)
-        by_intent = {i.intent_id: each for i, each in zip(intents, batch, strict=True)}
-        jobs = [
-            Job(intent.intent_id, partial(each.send, intent.epoch), each.serial_key)
-            for intent, each in zip(intents, batch, strict=True)
+    log = WriteLog(run, ledger, record)
+    left = list(reversed(writes))
+    crew: Crew[Result] = stripe.crew()
+    with crew:
+        ended: list[Ended[Result]] = []
+        while left or log.open:
+            room = _AHEAD - log.open + len(ended)
+            enough = room >= _AHEAD // 2 and not crew.has_failed
+            due = [left.pop() for _ in range(min(room, len(left)))] if enough else []
+            crew.add(log.commit(ended, due))
+            ended = [Ended(o.job.name, o.result, o.error) for o in crew.next_batch()]
+    log.outages.raise_if_nothing_was_answered()
+
+
+class WriteLog(Generic[Result]):
+    """Writes on their way: their intents are committed before, their outcomes after.
+
+    A write whose answer was lost keeps an intent without outcome: only reading Stripe can tell.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        ledger: Ledger,
+        record: Callable[[Transaction, Sequence[Written[Result]]], None],
+    ) -> None:
+        self._run = run
+        self._ledger = ledger
+        self._record = record
+        self._writes: dict[str, StripeWrite[Result]] = {}
+        """By intent id: what was handed out and has not ended."""
+        self.outages = Outages()
+
+    @property
+    def open(self) -> int:
+        """How many writes are on their way."""
+        return len(self._writes)
+
+    def commit(
+        self, ended: Iterable[Ended[Result]], due: Sequence[StripeWrite[Result]]
+    ) -> list[Job[Result]]:
+        """Keep outcomes and the next intents in one transaction; give the jobs that may now run."""
+        results = [
+            (each.intent_id, Written(self._writes.pop(each.intent_id), each.result, each.error))
+            for each in ended
         ]
-        for outcomes in stripe.run_all(jobs):
-            ended = [
-                (o.job.name, Written(by_intent[o.job.name], o.result, o.error)) for o in outcomes
-            ]
-            for _, written in ended:
-                outages.judge(written.error)
-            with ledger.transaction() as tx:
-                record_outcomes(
-                    tx,
-                    [
-                        _outcome(name, written, run.run_id)
-                        for name, written in ended
-                        if _is_known(written)
-                    ],
-                )
-                record(tx, [written for _, written in ended])
-    outages.raise_if_nothing_was_answered()
+        for _, written in results:
+            self.outages.judge(written.error)
+        if not results and not due:
+            return []
+        with self._ledger.transaction() as tx:
+            record_outcomes(
+                tx,
+                [
+                    _outcome(name, written, self._run.run_id)
+                    for name, written in results
+                    if _is_known(written)
+                ],
+            )
+            if results:
+                self._record(tx, [written for _, written in results])
+            intents = self._intents(tx, due)
+            record_intents(tx, intents)
+        self._writes |= {i.intent_id: each for i, each in zip(intents, due, strict=True)}
+        return [
+            Job(i.intent_id, partial(each.send, i.epoch), each.serial_key, each.endpoint)
+            for i, each in zip(intents, due, strict=True)
+        ]
+
+    def _intents(self, tx: Transaction, due: Sequence[StripeWrite[Result]]) -> list[WriteIntent]:
+        refusals = read_refusals(tx) if due else {}
+        return [
+            WriteIntent(
+                intent_id=uuid4().hex,
+                system="stripe",
+                operation=each.operation,
+                target_id=each.target_id,
+                epoch=refusals.get((each.operation, each.target_id), 0),
+                body=json_text(_plain(each.params)),
+                run_id=self._run.run_id,
+                written_at=now(),
+                before=None if each.before is None else json_text(_plain(each.before)),
+                plan_id=self._run.plan_id,
+            )
+            for each in due
+        ]
 
 
 class Outages:

@@ -37,6 +37,7 @@ from coupon_pipeline.ledger.runs import read_attached_counts
 from coupon_pipeline.ledger.writes import read_open_intents, settle_intents
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import Answer, StripeEdge
+from coupon_pipeline.stripe_api.messages import SCHEDULE_UPDATE, SUBSCRIPTION_UPDATE
 from coupon_pipeline.stripe_api.targets import ListedTargets, list_targets
 
 STAGE = "coupon_attachments"
@@ -269,16 +270,18 @@ def _writes(
     states = {target.state.target_id: target.state for target in targets}
     return [
         StripeWrite(
-            operation=SCHEDULE if isinstance(plan.request, ScheduleUpdate) else SUBSCRIPTION,
+            operation=SCHEDULE if scheduled else SUBSCRIPTION,
             target_id=plan.request.target_id,
             params=plan.request.params(),
             before=_before(states[plan.target_id], plan.request),
             send=partial(stripe.write_attachments, plan.request),
             request_id_of=_request_id,
             serial_key=plan.request.target_id,
+            endpoint=(SCHEDULE_UPDATE if scheduled else SUBSCRIPTION_UPDATE).label,
         )
         for plan in plans
         if plan.request is not None
+        for scheduled in [isinstance(plan.request, ScheduleUpdate)]
     ]
 
 

@@ -11,7 +11,7 @@ from coupon_pipeline.domain.plan import names_disagree
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.targets import ScheduleState, TargetState, WantedAttachment
 from coupon_pipeline.stripe_api import Job, StripeEdge, StripeEdgeError
-from coupon_pipeline.stripe_api.targets import is_schedule_id, read_target
+from coupon_pipeline.stripe_api.targets import endpoint_of, is_schedule_id, read_target
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ def read_targets(
         sorted(name for name in wanted if not is_schedule_id(name)),
     ):
         jobs = [
-            Job(name, partial(read_target, stripe, name))
+            Job(name, partial(read_target, stripe, name), endpoint=endpoint_of(name))
             for name in names
             if name not in known and not reading.knows(name)
         ]

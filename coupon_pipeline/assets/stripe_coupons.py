@@ -40,6 +40,7 @@ from coupon_pipeline.ledger.problems import note_problems
 from coupon_pipeline.ledger.writes import WriteIntent, read_open_intents, settle_intents
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import CouponWritten, StripeEdge, StripeEdgeError, StripeRefused
+from coupon_pipeline.stripe_api.messages import COUPON_CREATE, COUPON_UPDATE
 
 STAGE = "stripe_coupons"
 CREATE, UPDATE = "coupon.create", "coupon.update"
@@ -321,6 +322,7 @@ class _Making:
                 before=None,
                 send=partial(stripe.create_coupon, action.coupon_id, action.terms, action.metadata),
                 request_id_of=_request_id,
+                endpoint=COUPON_CREATE.label,
             )
             for action in self._actions.values()
             if action.decision == "create"
@@ -338,6 +340,7 @@ class _Making:
                     stripe.update_coupon_metadata, action.coupon_id, dict(action.metadata_changes)
                 ),
                 request_id_of=_request_id,
+                endpoint=COUPON_UPDATE.label,
             )
             for action in self._actions.values()
             if action.decision in {"update", "adopt"} and action.metadata_changes

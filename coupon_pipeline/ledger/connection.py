@@ -75,23 +75,26 @@ def open_database(path: Path, *, write: bool) -> Iterator[duckdb.DuckDBPyConnect
     with file_lock(Path(f"{path}.lock"), exclusive=write), owner_only():
         if write and path.exists() and not path.stat().st_size:
             path.unlink()  # left by a run that was killed while making it; DuckDB refuses it
-        connection = _patiently(lambda: _connect(path, write=write), path, PATIENCE_SECONDS)
+        engine = _ENGINES.take()
+        attach = f"attach '{str(path).replace(chr(39), 2 * chr(39))}' as {_NAME}"
+        _patiently(
+            lambda: _attach(engine, attach if write else f"{attach} (read_only)", path),
+            path,
+            PATIENCE_SECONDS,
+        )
+        connection = engine.cursor()
+        is_sound = False
         try:
-            connection.execute("SET TimeZone = 'UTC'")
+            connection.execute(f"use {_NAME}")
             yield connection
+            is_sound = True
         except (duckdb.IOException, duckdb.TransactionException, duckdb.FatalException) as error:
-            if any(word in str(error).lower() for word in _BROKEN):
-                raise LedgerError(
-                    "ledger.corrupt", f"A part of the ledger {path} is broken: {error}.", REBUILD
-                ) from error
-            raise LedgerError(
-                "ledger.unwritable",
-                f"The ledger {path} cannot be read or written: {error}.",
-                "Make room on the disk, or check the disk itself, then run again: what was "
-                "committed is kept.",
-            ) from error
+            raise _unwritable(path, error) from error
         finally:
             connection.close()
+            failure = _let_go(engine, is_sound=is_sound)
+        if failure is not None:
+            raise _unwritable(path, failure) from failure
 
 
 _owner_only_lock = threading.Lock()
@@ -119,9 +122,49 @@ def owner_only() -> Iterator[None]:
                 os.umask(_owner_only_depth[1])
 
 
-def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
+_NAME = "ledger"
+"""What the file is called inside an engine."""
+
+
+class _Engines:
+    """DuckDB without a file, kept for the next opening: starting it takes longer than the file.
+
+    One that met an error is never used again, nor is one of the process that this one was forked
+    from, whose threads are not here.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        self._idle: list[duckdb.DuckDBPyConnection] = []
+        self._of_parent: list[duckdb.DuckDBPyConnection] = []
+        """Kept, because closing one would wait for threads that there are not."""
+
+    def take(self) -> duckdb.DuckDBPyConnection:
+        """An engine that nobody else has, with no file attached."""
+        with self._lock:
+            if self._process != os.getpid():
+                self._process = os.getpid()
+                self._of_parent += self._idle
+                self._idle = []
+            if self._idle:
+                return self._idle.pop()
+        engine = duckdb.connect(":memory:")
+        engine.execute("set global TimeZone = 'UTC'")
+        return engine
+
+    def give_back(self, engine: duckdb.DuckDBPyConnection) -> None:
+        """Keep it for the next one."""
+        with self._lock:
+            self._idle.append(engine)
+
+
+_ENGINES = _Engines()
+
+
+def _attach(engine: duckdb.DuckDBPyConnection, statement: str, path: Path) -> None:
     try:
-        return duckdb.connect(str(path), read_only=not write)
+        engine.execute(statement)
     except duckdb.IOException as error:
         if "Could not set lock" in str(error):
             raise BlockingIOError(str(error)) from error
@@ -131,6 +174,33 @@ def _connect(path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
             "Check that the disk is not full and that the file may be read and written. If it is "
             f"broken: {REBUILD[0].lower()}{REBUILD[1:]}",
         ) from error
+
+
+def _let_go(engine: duckdb.DuckDBPyConnection, *, is_sound: bool) -> duckdb.Error | None:
+    """Close the file. Gives what went wrong; what was committed is then in the log beside it."""
+    if not is_sound:
+        engine.close()
+        return None
+    try:
+        engine.execute(f"detach {_NAME}")
+    except duckdb.Error as error:
+        engine.close()
+        return error
+    _ENGINES.give_back(engine)
+    return None
+
+
+def _unwritable(path: Path, error: duckdb.Error) -> LedgerError:
+    if any(word in str(error).lower() for word in _BROKEN):
+        return LedgerError(
+            "ledger.corrupt", f"A part of the ledger {path} is broken: {error}.", REBUILD
+        )
+    return LedgerError(
+        "ledger.unwritable",
+        f"The ledger {path} cannot be read or written: {error}.",
+        "Make room on the disk, or check the disk itself, then run again: what was "
+        "committed is kept.",
+    )
 
 
 def _patiently(action: Callable[[], Result], path: Path, patience: float) -> Result:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Literal, TypeAlias, cast
 
 from coupon_pipeline.domain.derivation import DerivedCoupon
@@ -13,7 +14,14 @@ from coupon_pipeline.domain.records import RawFields, Scope
 from coupon_pipeline.domain.snapshots import Evidence, Snapshot
 from coupon_pipeline.domain.targets import GrantedAttachment
 from coupon_pipeline.domain.terms import Terms, canonical, coupon_id, terms_from_canonical
-from coupon_pipeline.ledger.rows import Cell, decode_fields, encode_fields, json_text, utc
+from coupon_pipeline.ledger.rows import (
+    Cell,
+    decode_fields,
+    decode_texts,
+    encode_fields,
+    json_text,
+    utc,
+)
 from coupon_pipeline.ledger.transaction import Transaction
 
 CouponOrigin: TypeAlias = Literal["created", "adopted"]
@@ -294,7 +302,7 @@ def read_attachments(tx: Transaction) -> dict[str, Attachment]:
             snapshot_id=cast("str", row[0]),
             outcome=cast("str", row[1]),
             code=cast("str | None", row[2]),
-            details=json.loads(cast("str", row[3])),
+            details=decode_texts(cast("str", row[3])),
             reason=cast("str", row[4]),
             coupon_id=cast("str | None", row[5]),
             target_id=cast("str | None", row[6]),
@@ -431,19 +439,25 @@ def _snapshot(row: tuple[Cell, ...]) -> Snapshot:
     )
 
 
+@lru_cache(maxsize=1024)
+def _terms(text: str) -> Terms:
+    """Equal texts give one object: most snapshots share their terms with others."""
+    return terms_from_canonical(text)
+
+
 def _derived(snapshot: Snapshot, row: tuple[Cell, ...]) -> DerivedCoupon | Blocked:
     _, mapping_hash, terms, terms_hash, metadata, code, details = cast(
         "tuple[str, str, str | None, str, str, str | None, str]", row
     )
     if terms is None:
-        return Blocked(code or "", json.loads(details))
+        return Blocked(code or "", decode_texts(details))
     return DerivedCoupon(
         org_id=snapshot.org_id,
         quote_coupon_id=snapshot.quote_coupon_id,
-        terms=terms_from_canonical(terms),
+        terms=_terms(terms),
         terms_hash=terms_hash,
         coupon_id=coupon_id(snapshot.org_id, snapshot.quote_coupon_id, terms_hash),
-        metadata=json.loads(metadata),
+        metadata=decode_texts(metadata),
         mapping_hash=mapping_hash,
         rates=snapshot.rates,
     )
@@ -457,8 +471,8 @@ def _coupon(row: tuple[Cell, ...]) -> RecordedCoupon:
         coupon_id=texts[2],
         origin=cast("CouponOrigin", texts[3]),
         reason=texts[4],
-        terms=terms_from_canonical(texts[5]),
-        metadata=json.loads(texts[6]),
+        terms=_terms(texts[5]),
+        metadata=decode_texts(texts[6]),
         mapping_hash=texts[7],
         first_order_id=texts[8],
         recorded_at=utc(cast("datetime", row[9])),
@@ -467,7 +481,7 @@ def _coupon(row: tuple[Cell, ...]) -> RecordedCoupon:
 
 
 def _granted(row: tuple[Cell, ...]) -> GrantedAttachment:
-    terms = terms_from_canonical(cast("str", row[8]))
+    terms = _terms(cast("str", row[8]))
     return GrantedAttachment(
         snapshot_id=cast("str", row[0]),
         target_id=cast("str", row[2]),

@@ -53,6 +53,16 @@ def json_text(value: object) -> str:
     return _CANONICAL.encode(value)
 
 
+_TEXTS_KEPT = 4096
+
+
+@lru_cache(maxsize=_TEXTS_KEPT)
+def decode_texts(text: str) -> Mapping[str, str]:
+    """Texts by name, from JSON; equal texts give one object."""
+    decoded: dict[str, str] = json.loads(text)
+    return decoded
+
+
 def encode_fields(fields: RawFields) -> str:
     """Raw fields as canonical JSON."""
     return json_text(
@@ -64,6 +74,7 @@ def encode_fields(fields: RawFields) -> str:
 
 
 @lru_cache(maxsize=2048)
+@lru_cache(maxsize=_TEXTS_KEPT)
 def decode_fields(text: str) -> RawFields:
     """The inverse of `encode_fields`; the same mapping for the same text.
 

@@ -19,13 +19,14 @@ from coupon_pipeline.stripe_api.limits import Limits, RateReport
 from coupon_pipeline.stripe_api.messages import Answer, JsonObject
 from coupon_pipeline.stripe_api.retries import Retries
 from coupon_pipeline.stripe_api.transport import Timeouts
-from coupon_pipeline.stripe_api.workers import Job, Outcome
+from coupon_pipeline.stripe_api.workers import Crew, Job, Outcome
 
 __all__ = [
     "Answer",
     "CallCounts",
     "CouponReads",
     "CouponWritten",
+    "Crew",
     "Job",
     "JsonObject",
     "Limits",

@@ -28,12 +28,9 @@ from coupon_pipeline.stripe_api.transport import (
     new_client,
     new_session,
 )
-from coupon_pipeline.stripe_api.workers import Job, Outcome, run_all
+from coupon_pipeline.stripe_api.workers import Crew, Job, Outcome, run_all
 
 T = TypeVar("T")
-
-DEFAULT_WORKERS = 24
-"""Enough for 25 requests a second of three endpoints at 300 ms each."""
 
 REFUSALS_BELIEVED = 3
 """So many refusals of one endpoint in a row, and it is not asked again: a key's permissions
@@ -54,7 +51,8 @@ class StripeConnection:
     """Sends requests to one Stripe account, from any thread.
 
     Nothing is opened before the first request. Limits default to those documented for the
-    key's mode; a stand-in on this machine has none.
+    key's mode; a stand-in on this machine has none. There are as many workers as it takes to
+    fill the limits, unless a number is given.
     """
 
     def __init__(
@@ -66,7 +64,7 @@ class StripeConnection:
         timeouts: Timeouts | None = None,
         limits: Limits | None = None,
         retries: Retries | None = None,
-        workers: int = DEFAULT_WORKERS,
+        workers: int | None = None,
         pause: Pause = time.sleep,
         clock: Clock = time.monotonic,
         jitter: Callable[[], float] = random.random,
@@ -77,14 +75,14 @@ class StripeConnection:
         self._account = account
         self._timeouts = timeouts or Timeouts()
         self._retries = retries or Retries()
-        self._workers = workers
         self._pause = pause
         self._clock = clock
         self._jitter = jitter
         if limits is None:
             limits = Limits.none() if is_loopback(base_url) else Limits.documented(self._mode)
         self._limiter = Limiter(limits, clock=clock, pause=pause)
-        self._session = new_session(self._base_url, workers)
+        self._workers = workers or limits.workers
+        self._session = new_session(self._base_url, self._workers)
         self._client: stripe.StripeClient | None = None
         self._lock = threading.Lock()
         self._counts = CallCounts()
@@ -134,6 +132,10 @@ class StripeConnection:
         return run_all(
             jobs, workers=self._workers, batch_size=batch_size, batch_seconds=batch_seconds
         )
+
+    def crew(self) -> Crew[T]:
+        """This connection's bounded set of workers, for jobs that come one after the other."""
+        return Crew(self._workers)
 
     def send(self, request: Request) -> Answer:
         """Send one request, again where that can help, and give its answer.

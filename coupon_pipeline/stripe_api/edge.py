@@ -14,7 +14,7 @@ from coupon_pipeline.stripe_api.coupons import CouponReads, CouponWritten
 from coupon_pipeline.stripe_api.errors import StripeEdgeError
 from coupon_pipeline.stripe_api.examination import Examination, examine
 from coupon_pipeline.stripe_api.listing import list_all
-from coupon_pipeline.stripe_api.messages import SCHEDULES, SUBSCRIPTIONS, Answer, JsonObject
+from coupon_pipeline.stripe_api.messages import COUPON, SCHEDULES, SUBSCRIPTIONS, Answer, JsonObject
 from coupon_pipeline.stripe_api.targets import EXPAND_SCHEDULE, EXPAND_SUBSCRIPTION
 from coupon_pipeline.stripe_api.workers import Job
 
@@ -33,7 +33,11 @@ class StripeEdge(StripeConnection):
             StripeEdgeError: Stripe is down or refuses the key.
         """
         jobs: list[Job[Reading]] = [
-            Job(coupon_id, partial(coupons.read_coupon, self.send, coupon_id))
+            Job(
+                coupon_id,
+                partial(coupons.read_coupon, self.send, coupon_id),
+                endpoint=COUPON.label,
+            )
             for coupon_id in sorted(set(coupon_ids))
         ]
         readings: dict[str, Reading] = {}

@@ -21,7 +21,13 @@ from coupon_pipeline.domain.targets import (
     TargetState,
 )
 from coupon_pipeline.stripe_api.errors import StripeRejected
-from coupon_pipeline.stripe_api.messages import Answer, JsonObject, JsonValue
+from coupon_pipeline.stripe_api.messages import (
+    SCHEDULE,
+    SUBSCRIPTION,
+    Answer,
+    JsonObject,
+    JsonValue,
+)
 from coupon_pipeline.stripe_api.reading import Reader
 
 EXPAND_SUBSCRIPTION = (
@@ -79,6 +85,11 @@ def read_target(stripe: StripeReader, target_id: str) -> TargetState:
 def is_schedule_id(target_id: str) -> bool:
     """Whether an id names a subscription schedule."""
     return target_id.startswith("sub_sched_")
+
+
+def endpoint_of(target_id: str) -> str:
+    """The endpoint that reading a target calls first."""
+    return (SCHEDULE if is_schedule_id(target_id) else SUBSCRIPTION).label
 
 
 @dataclass(frozen=True, slots=True)

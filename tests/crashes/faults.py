@@ -96,7 +96,7 @@ def try_fault(
     ending: Ending,
 ) -> None:
     """Run with the fault, then without it, and note how it ended and what is wrong."""
-    with staged(scenario, folder, instance, keep_open=True) as world:
+    with staged(scenario, folder, instance) as world:
         number = world.sandbox.faults.arm(fault.rule())
         try:
             Life(world, read_timeout=READ_TIMEOUT_SECONDS).run()

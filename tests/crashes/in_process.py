@@ -8,18 +8,14 @@ process leaves. Killing the real process proves that the two are alike, for a sa
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from pathlib import Path
 from uuid import uuid4
-
-import duckdb
-import pytest
 
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.reporting import counted_stage
 from coupon_pipeline.assets.resources import open_salesforce
 from coupon_pipeline.assets.run import Run
 from coupon_pipeline.assets.stages import STAGES
-from coupon_pipeline.ledger import connection, crash_points
+from coupon_pipeline.ledger import crash_points
 from coupon_pipeline.salesforce import Pacing
 from coupon_pipeline.salesforce import Timeouts as SalesforceTimeouts
 from coupon_pipeline.sandbox.calls import ServiceName
@@ -142,40 +138,3 @@ class Life:
                 with counted_stage(run, at) as counted:
                     counted.report.stage = stage.name
                     counted.report = stage.make(run, at)
-
-
-class LedgerKeptOpen:
-    """Lets every transaction of this process use one open database instead of opening the file.
-
-    Opening takes most of the time of a small run. What a transaction sees, and what is left of one
-    that is not committed, is the same; the kills of the real program open the file each time.
-    """
-
-    def __init__(self) -> None:
-        self._database: duckdb.DuckDBPyConnection | None = None
-
-    def connect(self, path: Path, *, write: bool) -> duckdb.DuckDBPyConnection:
-        """Stands in for `ledger.connection._connect`."""
-        del write
-        if self._database is None or not path.exists():
-            self.close()
-            self._database = duckdb.connect(str(path), config={"threads": 1})
-        return self._database.cursor()
-
-    def close(self) -> None:
-        """Write everything into the file, as the last one to close it does."""
-        if self._database is not None:
-            self._database.close()
-            self._database = None
-
-
-@contextmanager
-def ledger_kept_open() -> Iterator[None]:
-    """For the block, each ledger's file is opened once."""
-    kept = LedgerKeptOpen()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(connection, "_connect", kept.connect)
-        try:
-            yield
-        finally:
-            kept.close()

@@ -1,7 +1,7 @@
 """One scenario, one or two crashes, a rerun, and what is wrong afterwards."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ import pytest
 
 from coupon_pipeline.sandbox.clock import Clock
 from coupon_pipeline.sandbox.serving import Sandbox
-from tests.crashes.in_process import Life, ledger_kept_open
+from tests.crashes.in_process import Life
 from tests.crashes.points import Event, Point
 from tests.crashes.scenarios import Scenario, Stage
 from tests.crashes.states import BothSystems, Found, differences, read_both
@@ -36,15 +36,9 @@ class Undisturbed:
 
 
 @contextmanager
-def staged(
-    scenario: Scenario, folder: Path, instance: dg.DagsterInstance, *, keep_open: bool = False
-) -> Iterator[World]:
-    """A world in which everything is ready for the run that is interrupted.
-
-    With `keep_open`, no other process can open the ledger, and each run takes half the time.
-    """
+def staged(scenario: Scenario, folder: Path, instance: dg.DagsterInstance) -> Iterator[World]:
+    """A world in which everything is ready for the run that is interrupted."""
     with (
-        ledger_kept_open() if keep_open else nullcontext(),
         pytest.MonkeyPatch.context() as env,
         Sandbox(company=False, clock=Clock(NOW, frozen=True)) as sandbox,
     ):
@@ -70,7 +64,7 @@ def undisturbed(
     scenario: Scenario, wait: Wait, folder: Path, instance: dg.DagsterInstance
 ) -> Undisturbed:
     """The run without a crash, the same wait, and a second run."""
-    with staged(scenario, folder, instance, keep_open=True) as world:
+    with staged(scenario, folder, instance) as world:
         first = Life(world)
         assert first.run()
         let_pass(world, wait)
@@ -96,7 +90,7 @@ def try_crash(
     Raises:
         LookupError: the first point was not reached.
     """
-    with staged(scenario, folder, instance, keep_open=kill is None) as world:
+    with staged(scenario, folder, instance) as world:
         for number, point in enumerate(points):
             killed = (kill or kill_in_process)(world, point)
             if not killed and number == 0:

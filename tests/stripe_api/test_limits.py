@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from coupon_pipeline.stripe_api.limits import (
     HEADROOM,
+    SLOWED_TO,
     Limiter,
     Limits,
     Pace,
@@ -96,6 +97,36 @@ def test_waking_up_late_is_made_up_for() -> None:
     assert report.share_of_bound >= 0.95
 
 
+@given(
+    stalls=st.lists(st.floats(0, 0.4), min_size=60, max_size=90),
+    arrival=st.lists(st.floats(0, 0.03), min_size=200, max_size=200),
+)
+def test_a_machine_that_stalls_sends_no_more_than_fits_into_any_second(
+    stalls: list[float], arrival: list[float]
+) -> None:
+    """Places missed in a stall are used after it, even where requests travel 30 ms apart."""
+    clock = StandingClock()
+    limiter = Limiter(Limits(100, 25, left_to_others=0), clock=clock, pause=clock.pause)
+    moments = []
+    for stall, travel in zip(stalls, arrival, strict=False):
+        clock.pause(stall if stall > 0.3 else 0.0)
+        limiter.take(READ)
+        moments.append(clock.now + travel)
+
+    assert most_in_a_second(moments) <= 25
+
+
+def test_a_short_stall_costs_nothing() -> None:
+    """A place that was missed because the machine was busy is used a moment later."""
+    clock = StandingClock()
+    limiter = Limiter(Limits(100, 25, left_to_others=0), clock=clock, pause=clock.pause)
+    for number in range(500):
+        clock.pause(0.2 if number % 20 == 0 else 0.0)
+        limiter.take(READ)
+
+    assert limiter.report().share_of_bound >= 0.95
+
+
 def test_a_slow_endpoint_keeps_no_place_of_the_account_from_another() -> None:
     """Reads must go on while writes wait for their own limit."""
     pace = Pace(Limits(100, 1, left_to_others=0))
@@ -107,36 +138,45 @@ def test_a_slow_endpoint_keeps_no_place_of_the_account_from_another() -> None:
     assert pace.try_take(READ, 0.02) == 0
 
 
-def test_a_refusal_halves_the_bucket_that_stripe_names() -> None:
+def test_a_refusal_slows_the_bucket_that_stripe_names() -> None:
     """The other endpoints have done nothing wrong."""
     pace = Pace(Limits(100, 25, left_to_others=0))
 
     assert pace.slow_down("endpoint", WRITE, 10.0)
 
-    assert pace.rate("endpoint", WRITE, 10.0) == pytest.approx(25 * HEADROOM / 2)
+    assert pace.rate("endpoint", WRITE, 10.0) == pytest.approx(25 * HEADROOM * SLOWED_TO)
     assert pace.rate("endpoint", READ, 10.0) == pytest.approx(25 * HEADROOM)
     assert pace.rate("account", WRITE, 10.0) == pytest.approx(100 * HEADROOM)
+
+
+def test_refusals_that_go_on_bring_a_rate_down_to_what_others_leave() -> None:
+    """A company whose own traffic takes most of the limit is not pushed aside."""
+    pace = Pace(Limits(100, 25, left_to_others=0))
+    for second in range(10):
+        pace.slow_down("endpoint", WRITE, 10.0 + second)
+
+    assert pace.rate("endpoint", WRITE, 19.0) < 25 / 4
 
 
 def test_refusals_that_were_on_their_way_together_count_once() -> None:
     """Sixteen workers refused at once must not bring the rate down sixteen times."""
     pace = Pace(Limits(100, 25, left_to_others=0))
 
-    halved = [pace.slow_down("account", READ, 10.0 + late / 100) for late in range(16)]
+    slowed = [pace.slow_down("account", READ, 10.0 + late / 100) for late in range(16)]
 
-    assert halved.count(True) == 1
+    assert slowed.count(True) == 1
     assert pace.slow_down("account", READ, 11.5)
 
 
-def test_a_halved_rate_comes_back_slowly_and_no_further_than_it_was() -> None:
+def test_a_lowered_rate_comes_back_slowly_and_no_further_than_it_was() -> None:
     """At once would be refused at once."""
     pace = Pace(Limits(100, 25, left_to_others=0))
     pace.slow_down("account", READ, 0.0)
 
-    rates = [pace.rate("account", READ, float(second)) for second in range(0, 40, 5)]
+    rates = [pace.rate("account", READ, float(second)) for second in range(0, 20, 5)]
 
     assert all(before <= after for before, after in pairwise(rates))
-    assert rates[1] == pytest.approx(100 * HEADROOM * 0.6)
+    assert rates[1] == pytest.approx(100 * HEADROOM * 0.9)
     assert rates[-1] == 100 * HEADROOM
 
 
@@ -207,3 +247,23 @@ def test_threads_share_one_pace() -> None:
     assert report.calls == 200
     assert report.by_endpoint == {READ: 200}
     assert report.per_second <= 25
+
+
+@given(account=st.integers(1, 200), endpoint=st.integers(1, 50), count=st.integers(50, 120))
+def test_whatever_the_limits_are_they_are_filled(account: int, endpoint: int, count: int) -> None:
+    """What was not sent in time is never made up for: within 5 % of the bound, from the second."""
+    limits = Limits(account, endpoint, left_to_others=0)
+    ends = [READ, WRITE]
+    moments = sent_at(limits, (ends[n % 2] for n in range(count)), count)
+    calls = {READ: (count - 1) // 2, WRITE: (count - 1) - (count - 1) // 2}
+
+    elapsed = moments[-1][0] - moments[0][0]
+
+    assert limits.lower_bound_seconds(calls) >= elapsed * 0.95
+
+
+@pytest.mark.parametrize(("rate", "needed"), [(100, 30), (25, 8)])
+def test_there_are_workers_enough_for_answers_that_take_300_ms(rate: int, needed: int) -> None:
+    """Fewer would leave places of the rate empty."""
+    assert Limits(rate, left_to_others=0).workers >= needed
+    assert Limits.none().workers < 16

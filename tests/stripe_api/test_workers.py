@@ -14,6 +14,7 @@ from coupon_pipeline.stripe_api.errors import (
 )
 from coupon_pipeline.stripe_api.workers import (
     FAILURES_THAT_MEAN_AN_OUTAGE,
+    Crew,
     Job,
     Outcome,
     run_all,
@@ -258,3 +259,49 @@ def test_whoever_stops_listening_stops_the_work() -> None:
 
     assert stopped_at < 10_000
     assert not [each for each in threading.enumerate() if each.name.startswith("stripe-")]
+
+
+def test_jobs_that_wait_for_one_endpoint_keep_no_thread_from_another() -> None:
+    """Writes must begin while a thousand reads wait for the reads' own limit."""
+    written = threading.Event()
+
+    def read() -> str:
+        assert written.wait(PATIENCE)
+        return "read"
+
+    def write() -> str:
+        written.set()
+        return "written"
+
+    reads = [Job(str(number), read, endpoint="GET") for number in range(100)]
+    crew = Crew[str](4)
+    with crew:
+        crew.add([*reads, Job("write", write, endpoint="POST")])
+        given = list(iter(lambda: crew.next_batch(size=1), ()))
+
+    assert len(given) == 101
+
+
+def test_jobs_can_be_added_while_others_run() -> None:
+    """What was read is written while the rest is still being read."""
+    crew = Crew[str](2)
+    with crew:
+        crew.add(jobs_of([lambda: "first"] * 3))
+        first = crew.next_batch(size=1)
+        crew.add([Job("second", lambda: "second", serial_key="sub_1")])
+        crew.add([Job("third", lambda: "third", serial_key="sub_1")])
+        rest = list(chain.from_iterable(iter(crew.next_batch, ())))
+
+    assert sorted(o.result or "" for o in (*first, *rest)) == ["first"] * 3 + ["second", "third"]
+
+
+def test_a_crew_that_has_failed_starts_nothing_that_is_added_later() -> None:
+    """Intents of further writes would only have to be looked for."""
+    crew = Crew[str](1)
+    with crew:
+        crew.add(jobs_of([failing(StripeLoginFailed("Invalid."))]))
+        assert len(crew.next_batch()) == 1
+        assert crew.has_failed
+        crew.add(jobs_of([lambda: "never"]))
+        with pytest.raises(StripeLoginFailed):
+            crew.next_batch()
