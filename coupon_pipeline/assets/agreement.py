@@ -7,6 +7,7 @@ from pathlib import Path
 
 from coupon_pipeline.assets.rebuilding import EVERYTHING, rebuild
 from coupon_pipeline.domain.derivation import DerivedCoupon
+from coupon_pipeline.domain.reuse import metadata_changes
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.decisions import Attachment, RecordedCoupon
@@ -94,8 +95,8 @@ def _different_coupons(ours: _Held, theirs: _Held, edited: frozenset[str]) -> It
             what = f"Stripe coupon {its_id} of quote coupon {coupon.quote_coupon_id} is not there."
             yield _differs(its_id, what)
         else:
-            changed = [k for k, v in coupon.metadata.items() if there.metadata.get(k, v) != v]
-            for key in sorted(changed):
+            written = {k: v for k, v in coupon.metadata.items() if k in there.metadata}
+            for key in sorted(metadata_changes(written, there.metadata, {})):
                 what = f"Metadata {key} of Stripe coupon {its_id} is not what was written."
                 yield _differs(its_id, what)
     for its_id in sorted(theirs.coupons.keys() - ours.coupons.keys()):

@@ -160,7 +160,11 @@ def _find_coupons(
         Ids of those that are not what they were made as.
     """
     org_id = salesforce.read_org().org_id
-    lineage = _Lineage(org_id, settings)
+    with ledger.reading() as tx:
+        source.select_orders(tx, run.selection)
+        named = {each.stripe_id for each in source.read_order_coupons(tx)}
+        named |= {each.stripe_id for each in source.read_quote_coupons(tx)}
+    lineage = _Lineage(org_id, settings, frozenset(filter(None, named)))
     edited, known = set[str](), dict[tuple[str, str], StripeCoupon]()
     for coupon in stripe.list_coupons():
         key = lineage.key_of(coupon)
@@ -200,8 +204,10 @@ def _find_coupons(
 class _Lineage:
     """Tells from the metadata of a Stripe coupon which quote coupon and terms it was made from."""
 
-    def __init__(self, org_id: str, settings: Settings) -> None:
+    def __init__(self, org_id: str, settings: Settings, named: frozenset[str]) -> None:
+        """`named` are the Stripe ids that the org's coupon records name."""
         self._org_id = org_id
+        self._named = named
         self._host = urlsplit(settings.salesforce().instance_url).netloc
         prefix = settings.coupon_pipeline_metadata_prefix
         self._id_key, self._link_key = (prefix + key for key in RECORD_KEYS)
@@ -214,7 +220,8 @@ class _Lineage:
     def key_of(self, coupon: StripeCoupon) -> tuple[str, str] | None:
         """Quote coupon and terms hash, if it is a coupon of this org that the pipeline knew.
 
-        An id that follows from the org is proof; of an adopted coupon, the link names the org.
+        An id that follows from the org is proof. An adopted coupon is named by the org's records,
+        or its link leads to the org.
         """
         quote_coupon_id = coupon.metadata.get(self._id_key)
         hashed = coupon.metadata.get(TERMS_KEY)
@@ -224,8 +231,8 @@ class _Lineage:
         link = urlsplit(coupon.metadata.get(self._link_key, ""))
         if self.is_derived(coupon, key):
             return key
-        is_ours = link.netloc == self._host and not coupon.coupon_id.startswith("sf-")
-        return key if is_ours else None
+        adopted = coupon.coupon_id in self._named or link.netloc == self._host
+        return key if adopted and not coupon.coupon_id.startswith("sf-") else None
 
     def is_derived(self, coupon: StripeCoupon, key: tuple[str, str]) -> bool:
         """Whether its id follows from this org, the quote coupon and the terms."""

@@ -12,6 +12,7 @@ import click
 
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE
+from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.ledger.evidence import COLUMNS, Entry, read_entries, read_head
 from coupon_pipeline.ledger.rows import text_of
 from coupon_pipeline.settings import load_settings
@@ -36,8 +37,8 @@ def evidence(*, file: Path, as_json: bool) -> int:
     """Export every write with who, when, run, request id, before and after."""
     if file.suffix not in {".parquet", ".csv", ".json"}:
         raise click.BadParameter("FILE ends in .parquet, .csv or .json.", param_hint="--out")
-    ledger = open_ledger(load_settings())
-    with ledger.reading() as tx:
+    settings = load_settings()
+    with local_sandbox(settings), open_ledger(settings).reading() as tx:
         entries, head = read_entries(tx), read_head(tx)
         try:
             with _new(file) as opened:

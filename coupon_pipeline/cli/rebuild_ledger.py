@@ -17,8 +17,8 @@ from coupon_pipeline.settings import load_settings
 def rebuild_ledger(*, as_json: bool) -> int:
     """Make a lost or broken ledger again; the old file is kept, nothing is written elsewhere."""
     settings = load_settings()
-    ledger = open_ledger(settings)
     with local_sandbox(settings):
+        ledger = open_ledger(settings)
         rebuilt, kept = replace_ledger(settings, ledger)
     if as_json:
         document = {**rebuilt.as_json(), "ledger": str(ledger.path)}

@@ -42,17 +42,15 @@ _FIXES = {
 def verify(*, systems: bool, head: str | None, as_json: bool) -> int:
     """Prove that the ledger is intact and unaltered; writes nothing anywhere."""
     settings = load_settings()
-    ledger = open_ledger(settings)
-    if not ledger.path.exists():
-        raise LedgerError(
-            "ledger.missing", f"There is no ledger {ledger.path}.", f"Run sync, or: {REBUILD}"
-        )
-    with ledger.reading() as tx:
-        seen = inspect(tx, head)
-    agreement = None
-    if systems:
-        with local_sandbox(settings):
-            agreement = compare_with_systems(settings, ledger)
+    with local_sandbox(settings):
+        ledger = open_ledger(settings)
+        if not ledger.path.exists():
+            raise LedgerError(
+                "ledger.missing", f"There is no ledger {ledger.path}.", f"Run sync, or: {REBUILD}"
+            )
+        with ledger.reading() as tx:
+            seen = inspect(tx, head)
+        agreement = compare_with_systems(settings, ledger) if systems else None
     found = (*seen.discrepancies, *(agreement.discrepancies if agreement else ()))
     if as_json:
         click.echo(json.dumps(_document(seen, agreement, found)))

@@ -41,6 +41,9 @@ def _company(world: World) -> None:
     managed = world.order(coupons=[forever])
     world.manage(managed)
     world.sync_without_dagster(world.selection())
+    renamed = f"https://renamed.example/{adopted}"
+    link = {"salesforce_quote_stripe_coupon_link": renamed}
+    world.stripe.v1.coupons.update("by-hand", {"metadata": link})
     world.let_time_pass(minutes=1)
     world.update("Quote_Stripe_Coupon__c", forever, Percent_Off__c=6)
     world.order(coupons=[forever])
