@@ -9,7 +9,12 @@ from coupon_pipeline.assets.carrying_out import Outages
 from coupon_pipeline.assets.decision_book import DecisionBook, Situation
 from coupon_pipeline.domain.plan import names_disagree
 from coupon_pipeline.domain.problems import Blocked
-from coupon_pipeline.domain.targets import ScheduleState, TargetState, WantedAttachment
+from coupon_pipeline.domain.targets import (
+    ScheduleState,
+    TargetState,
+    WantedAttachment,
+    with_history_of,
+)
 from coupon_pipeline.stripe_api import Job, StripeEdge, StripeEdgeError
 from coupon_pipeline.stripe_api.targets import endpoint_of, is_schedule_id, read_target
 
@@ -90,8 +95,11 @@ class _Reading:
         return target is not None
 
     def take(self, name: str, state: TargetState) -> None:
-        """A target as it was read under a name."""
-        self._name(self.targets.setdefault(state.target_id, Target(state)), name)
+        """A target as it was read under a name; two former schedules may lead to one."""
+        target = self.targets.setdefault(state.target_id, Target(state))
+        if target.state is not state:
+            target.state = with_history_of(target.state, state)
+        self._name(target, name)
 
     def _name(self, target: Target, name: str) -> None:
         target.named.add(name)

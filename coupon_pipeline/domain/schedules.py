@@ -106,7 +106,7 @@ def plan_schedule(
     """
     subscription = state.subscription
     known = Known.of(granted, *_objects_and_ids(state), now)
-    if state.status in {"active", "not_started"}:
+    if state.is_open:
         draft = _ScheduleDraft(state, known, PhaseRuns(state, items, orders, policy, now))
         return draft.plan(wanted, policy)
     if state.status == "canceled" or subscription is None:

@@ -5,7 +5,7 @@ has to be sent back with exactly the dates that it had. Currencies are Stripe's 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
@@ -183,9 +183,16 @@ class ScheduleState:
     livemode: bool = False
 
     @property
+    def is_open(self) -> bool:
+        """Whether it can be written: one that has ended has let its subscription go."""
+        return self.status in {"active", "not_started"}
+
+    @property
     def target_id(self) -> str:
-        """The id that a request for this target names."""
-        return self.schedule_id
+        """The id that a request for this target names: once it has ended, its subscription's."""
+        if self.is_open or self.subscription is None:
+            return self.schedule_id
+        return self.subscription.subscription_id
 
     def open_phases(self, now: int) -> tuple[PhaseState, ...]:
         """The current phase, if one is on, and the future ones."""
@@ -205,6 +212,15 @@ class TargetGone:
 
 
 TargetState: TypeAlias = SubscriptionState | ScheduleState | TargetGone
+
+
+def with_history_of(state: TargetState, other: TargetState) -> TargetState:
+    """The same target read under two names, with the proofs of every schedule that led to it."""
+    if not isinstance(state, ScheduleState) or not isinstance(other, ScheduleState):
+        return other if isinstance(other, ScheduleState) else state
+    known = {state.schedule_id, *(schedule_id for schedule_id, _ in state.former)}
+    seen = [(other.schedule_id, other.metadata), *other.former]
+    return replace(state, former=(*state.former, *(each for each in seen if each[0] not in known)))
 
 
 @dataclass(frozen=True, slots=True)
