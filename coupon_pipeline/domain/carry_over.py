@@ -133,6 +133,7 @@ class CarryOver:
             if there:
                 if g.duration == "forever" and there.kind == "coupon":
                     own.replace(there, DiscountEntry.kept(live))
+                    sent.append(start)
             elif own.holds(live.discount_id):
                 continue
             elif start in g.carried_to:
@@ -154,7 +155,7 @@ class CarryOver:
     def spread(self, g: GrantedAttachment, run: Run) -> None:
         """A coupon that a future phase names reaches as far as one of a phase that is on.
 
-        One for good is named in the later phases at once; of any other the discount is awaited.
+        One for good is named in the later phases at once; of every one the discount is awaited.
         """
         if not is_named_throughout(g):
             self.remember(g, run)
@@ -167,6 +168,7 @@ class CarryOver:
                 sent.append(start)
         if sent:
             self.carried.append(Carried(g.snapshot_id, None, tuple(sent)))
+        self.remember(g, run)
 
     def _reached(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> Run:
         if g.duration == "once":
@@ -176,7 +178,12 @@ class CarryOver:
         return run[1:]
 
     def remember(self, g: GrantedAttachment | WantedAttachment, run: Run) -> None:
-        """What later phases need of a discount that begins with the first phase of the run."""
+        """What later phases need of a discount that begins with the first phase of the run.
+
+        Those that name its coupon until then need it as well: somebody may delete the coupon
+        before they begin, which its discounts outlive
+        (https://docs.stripe.com/billing/subscriptions/coupons).
+        """
         first = self._phases[run[0][0]]
         begins = self._known.now if self._runs.is_current(run[0]) else from_unix(first.start_date)
         later = run[1:]
@@ -187,14 +194,18 @@ class CarryOver:
         elif g.duration == "once":
             later = later[:1] if first.is_trial else ()
         starts = tuple(
-            self._phases[key[0]].start_date
-            for key in later
-            if not self._lists[key].find(g.coupon_id)
+            self._phases[key[0]].start_date for key in later if self._needs_discount(g, key)
         )
         if starts:
             self.later.append(
                 CarryLater(g.snapshot_id, g.coupon_id, unix(begins), first.end_date, starts)
             )
+
+    def _needs_discount(self, g: GrantedAttachment | WantedAttachment, key: Key) -> bool:
+        there = self._lists[key].find(g.coupon_id)
+        if is_named_throughout(g):
+            return there is not None and there.kind == "coupon"
+        return there is None
 
 
 def is_named_throughout(each: GrantedAttachment | WantedAttachment) -> bool:

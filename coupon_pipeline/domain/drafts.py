@@ -147,8 +147,9 @@ class ListDraft:
         return self.size_after_one_more - any(_makes_room(e, w) for e in self._entries)
 
     def replace(self, old: DiscountEntry, new: DiscountEntry) -> None:
-        """The same discount by another name, in the same place; no change on its own account."""
+        """The same discount by another name, in the same place."""
         self._entries[self._entries.index(old)] = new
+        self.changed = True
 
     def drop(self, discount_id: str) -> None:
         """Take out a reference to a discount of ours that is used up."""

@@ -242,8 +242,7 @@ class _ScheduleDraft:
         for key in run:
             self._lists[key].retire(w)
         self._proof.add(w.snapshot_id)
-        if not is_named_throughout(w):
-            self._over.remember(w, run)
+        self._over.remember(w, run)
         return AttachmentOutcome(
             w.snapshot_id,
             "attached",

@@ -125,6 +125,44 @@ def test_a_managed_subscription_is_changed_through_its_schedule(world: World) ->
     assert all(_phases(world, schedule_id))
 
 
+def test_a_coupon_deleted_before_the_next_phase_takes_nothing_away(world: World) -> None:
+    """Its discount outlives it, so the later phase names that as soon as there is one."""
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    world.manage(order)
+    for _ in range(2):
+        world.sync_without_dagster(world.selection())
+    before = world.discount_ids(order.subscription_id)
+    world.stripe.v1.coupons.delete(str(world.coupons()[0]["id"]))
+
+    world.let_time_pass(days=400)
+
+    assert world.discount_ids(order.subscription_id) == before != []
+
+
+@pytest.mark.parametrize("end", ["released", "completed"])
+def test_an_ended_schedule_s_subscription_takes_what_orders_sign(world: World, end: str) -> None:
+    """Orders go on naming the schedule; its subscription is read and written once for all."""
+    coupons = [world.quote_coupon(Percent_Off__c=each) for each in (7, 9)]
+    first, second = (world.order(coupons=[each], synced=False) for each in coupons)
+    schedule_id = world.schedule_later(first, starts_in=timedelta(days=1))
+    world.let_time_pass(days=2)
+    running = world.stripe.v1.subscription_schedules.retrieve(schedule_id).subscription
+    if end == "released":
+        world.stripe.v1.subscription_schedules.release(schedule_id)
+    world.let_time_pass(days=1 if end == "released" else 370)
+    world.update("Order", second.order_id, Stripe_ID__c=running)
+
+    report = world.sync_without_dagster(world.selection())
+
+    assert report.problems == ()
+    assert world.discounted(str(running)) == [(7, None), (9, None)]
+    account, made, schedule_and_subscription = 1, 2, 2
+    assert report.calls.stripe_reads == account + schedule_and_subscription
+    assert report.calls.stripe_writes == made + 1
+    again = world.sync_without_dagster(world.selection()).calls
+    assert (again.stripe_reads, again.stripe_writes) == (0, 0)
+
+
 def _days_not_done(world: World) -> list[date]:
     with world.ledger.reading() as tx:
         return read_days_not_done(tx, datetime.now(UTC))

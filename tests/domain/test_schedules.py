@@ -313,8 +313,8 @@ def test_a_carried_discount_with_no_room_is_reported() -> None:
     assert outcome_of(plan, "a").code == "target.too_many_discounts"
 
 
-def test_planning_again_after_the_write_changes_nothing() -> None:
-    """Every run plans every target it looks at."""
+def test_planning_again_after_the_writes_changes_nothing() -> None:
+    """The coupon of a later phase becomes the discount that it made, once; then all is done."""
     state = a_schedule(
         a_phase("2026-01-01", "2026-06-01", order="A"),
         a_phase("2026-06-01", "2027-01-01", order="B"),
@@ -322,23 +322,27 @@ def test_planning_again_after_the_write_changes_nothing() -> None:
     )
     w = wants("a", coupon="x", order="A", duration="forever")
     plan = plan_for(state, w)
-    assert isinstance(plan.request, ScheduleUpdate)
-    written = replace(
-        a_schedule(
-            *(
-                replace(phase, discounts=sent.discounts)
-                for phase, sent in zip(state.phases, plan.request.phases, strict=True)
-            ),
-            subscription=begun(discounts=[live("di_1", "x")], metadata=plan.request.metadata),
-        ),
-        metadata=plan.request.metadata,
-    )
+    written = _written(state, plan)
+    second = plan_for(written, w)
+    third = plan_for(_written(written, second), w)
 
-    again = plan_for(written, w)
-
-    assert again.request is None
-    assert outcome_of(again, "a").outcome == "unchanged"
     assert made_discounts(plan, written) == {"a": "di_1"}
+    assert isinstance(second.request, ScheduleUpdate)
+    assert [names(phase.discounts) for phase in second.request.phases] == [["di_1"], ["di_1"]]
+    assert third.request is None
+    assert outcome_of(third, "a").outcome == "unchanged"
+
+
+def _written(state: ScheduleState, plan: TargetPlan) -> ScheduleState:
+    """The schedule after the plan's request, which made the discount di_1."""
+    assert isinstance(plan.request, ScheduleUpdate)
+    metadata = {**state.metadata, **plan.request.metadata}
+    phases = [
+        replace(phase, discounts=sent.discounts)
+        for phase, sent in zip(state.phases, plan.request.phases, strict=True)
+    ]
+    running = begun(discounts=[live("di_1", "x")], metadata=metadata)
+    return replace(a_schedule(*phases, subscription=running), metadata=metadata)
 
 
 def test_a_subscription_is_told_what_only_its_schedule_proves() -> None:
