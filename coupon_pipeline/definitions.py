@@ -14,6 +14,7 @@ from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.plan_job import plan_job
 from coupon_pipeline.assets.resources import try_mapping
 from coupon_pipeline.assets.stages import STAGES
+from coupon_pipeline.automation.alerts import alert_sensors
 from coupon_pipeline.automation.change_sensor import change_sensor
 from coupon_pipeline.automation.jobs import sync_job
 from coupon_pipeline.automation.mapping_change import (
@@ -78,6 +79,7 @@ def _sensors(settings: Settings) -> list[dg.SensorDefinition]:
         change_sensor(settings, _status(settings, "changes")),
         condition_sensor(Names.of(settings), _status(settings, "mapping")),
         mapping_sensor(settings, _status(settings, "mapping")),
+        *alert_sensors(settings),
     ]
 
 

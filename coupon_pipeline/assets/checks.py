@@ -29,7 +29,12 @@ _TARGETS_READ = 50
 _ANSWER_IS_LOST_AFTER = timedelta(hours=1)
 
 
-@stage_check(asset="activated_orders")
+@stage_check(
+    asset="activated_orders",
+    speaks_of="everything",
+    remedy="Give the Salesforce user what docs/permissions.md lists; `coupon-pipeline "
+    "doctor` tells what is missing.",
+)
 def salesforce_permissions_are_in_place(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """The user may read what is needed and write what the settings allow."""
     del about
@@ -41,7 +46,13 @@ def salesforce_permissions_are_in_place(about: CheckedRun, at: Connection) -> dg
     )
 
 
-@stage_check(asset="coupon_snapshots", blocking=True)
+@stage_check(
+    asset="coupon_snapshots",
+    speaks_of="days",
+    remedy="Run these days again; if it stays, `coupon-pipeline verify` tells what was "
+    "changed in the ledger by hand.",
+    blocking=True,
+)
 def every_snapshot_has_terms_or_a_reason(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """Each snapshot of these days means a coupon, or its code says why it cannot.
 
@@ -52,7 +63,12 @@ def every_snapshot_has_terms_or_a_reason(about: CheckedRun, at: Connection) -> d
         return _result(inspection.read_snapshots_without_terms(tx))
 
 
-@stage_check(asset="coupon_snapshots")
+@stage_check(
+    asset="coupon_snapshots",
+    speaks_of="days",
+    remedy="Run these days again with all tables; if it stays, compare the association with "
+    "its order in Salesforce.",
+)
 def every_association_is_accounted_for(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """Each association of these days' orders became a snapshot, or a problem tells why not."""
     with at.ledger.reading() as tx:
@@ -62,7 +78,13 @@ def every_association_is_accounted_for(about: CheckedRun, at: Connection) -> dg.
         )
 
 
-@stage_check(asset="coupon_snapshots", blocking=True)
+@stage_check(
+    asset="coupon_snapshots",
+    speaks_of="days",
+    remedy="Compare the currencies of the order, its quote and the coupon in Salesforce, "
+    "correct the wrong one, and run these days again.",
+    blocking=True,
+)
 def amounts_are_in_the_currency_of_their_order(
     about: CheckedRun, at: Connection
 ) -> dg.AssetCheckResult:
@@ -86,7 +108,13 @@ def amounts_are_in_the_currency_of_their_order(
     )
 
 
-@stage_check(asset="stripe_coupons", blocking=True)
+@stage_check(
+    asset="stripe_coupons",
+    speaks_of="days",
+    remedy="`coupon-pipeline verify --systems` tells what differs; a ledger that was changed"
+    " by hand is made again with `coupon-pipeline rebuild-ledger`.",
+    blocking=True,
+)
 def every_coupon_is_the_one_that_was_signed(
     about: CheckedRun, at: Connection
 ) -> dg.AssetCheckResult:
@@ -99,7 +127,12 @@ def every_coupon_is_the_one_that_was_signed(
         return _result(inspection.read_coupons_at_odds(tx))
 
 
-@stage_check(asset="coupon_attachments")
+@stage_check(
+    asset="coupon_attachments",
+    speaks_of="run",
+    remedy="Look at the events of the target in Stripe for who changed its metadata. The ledger "
+    "still knows the grant, so it is not repeated. Run this check by itself afterwards.",
+)
 def every_attachment_has_its_proof(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """Stripe holds the proof of what this run granted; run by itself, of the latest grants.
 
@@ -130,7 +163,12 @@ def every_attachment_has_its_proof(about: CheckedRun, at: Connection) -> dg.Asse
     return _result(findings, counts={"targets_read": len(targets), "targets_unreadable": unread})
 
 
-@stage_check(asset="coupon_attachments")
+@stage_check(
+    asset="coupon_attachments",
+    speaks_of="everything",
+    remedy="Run the days of these orders again; if it stays, `coupon-pipeline "
+    "rebuild-ledger` makes the ledger again from both systems.",
+)
 def the_ledger_agrees_with_itself(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """Every grant has its coupon and its target, and every write of before an hour its answer."""
     del about
@@ -138,7 +176,11 @@ def the_ledger_agrees_with_itself(about: CheckedRun, at: Connection) -> dg.Asset
         return _result(inspection.read_ledger_at_odds(tx, now() - _ANSWER_IS_LOST_AFTER))
 
 
-@stage_check(asset="coupon_attachments")
+@stage_check(
+    asset="coupon_attachments",
+    speaks_of="everything",
+    remedy="`coupon-pipeline problems` lists each record with what to mend.",
+)
 def no_record_stays_blocked(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """No record is blocked for longer than `COUPON_PIPELINE_BLOCKED_DAYS`: a customer waits."""
     del about
@@ -152,6 +194,7 @@ def no_record_stays_blocked(about: CheckedRun, at: Connection) -> dg.AssetCheckR
                 problem.order_id or "",
                 problem.quote_coupon_id or "",
                 f"{problem.code} since {problem.first_seen_at.date()}: {problem.fix}",
+                problem.code,
             )
             for problem in old
         ],
@@ -209,7 +252,9 @@ def _result(
     if findings:
         metadata["findings"] = dg.MetadataValue.table(
             [
-                dg.TableRecord({"order": f.order_id, "record": f.record_id, "what": f.what})
+                dg.TableRecord(
+                    {"order": f.order_id, "record": f.record_id, "code": f.code, "what": f.what}
+                )
                 for f in findings[:_SHOWN]
             ]
         )

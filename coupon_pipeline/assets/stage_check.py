@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import dagster as dg
 
@@ -22,6 +22,9 @@ class CheckedRun:
     """First and last; None where the check is run by itself, which is about all days."""
 
 
+SpeaksOf: TypeAlias = Literal["days", "run", "everything"]
+"""What a check that passes proves: something about the run's days, about what the run itself did,
+or about all there is. Run by itself, each looks at everything."""
 Look: TypeAlias = Callable[[CheckedRun, Connection], dg.AssetCheckResult]
 
 
@@ -35,6 +38,9 @@ class StageCheck:
     asset: str
     blocking: bool
     """Whether what comes after the table waits for it."""
+    speaks_of: SpeaksOf
+    remedy: str
+    """What to do when it does not pass."""
 
     def definition(self, names: Names) -> dg.AssetChecksDefinition:
         """The check of one connection."""
@@ -47,17 +53,26 @@ class StageCheck:
             context: dg.AssetCheckExecutionContext, connections: dg.ResourceParam[Connections]
         ) -> dg.AssetCheckResult:
             about = CheckedRun(context.run.run_id, days_of_run(context.run.tags))
-            return self.look(about, connections.of(key))
+            return self._with_remedy(self.look(about, connections.of(key)))
 
         return check
 
+    def _with_remedy(self, found: dg.AssetCheckResult) -> dg.AssetCheckResult:
+        """Say what to do where it did not pass."""
+        if found.passed:
+            return found
+        told = f"{found.description or ''} {self.remedy}".strip()
+        return found._replace(description=told)
 
-def stage_check(*, asset: str, blocking: bool = False) -> Callable[[Look], StageCheck]:
+
+def stage_check(
+    *, asset: str, speaks_of: SpeaksOf, remedy: str, blocking: bool = False
+) -> Callable[[Look], StageCheck]:
     """Declares a check: the function's name is the sentence, the docstring says more."""
 
     def declared(look: Look) -> StageCheck:
         description = inspect.getdoc(look)
         assert description is not None, "a check says to the operator what it is about"
-        return StageCheck(look.__name__, description, look, asset, blocking)
+        return StageCheck(look.__name__, description, look, asset, blocking, speaks_of, remedy)
 
     return declared

@@ -42,6 +42,7 @@ _AREAS = {
     "plan": "Plans that were saved",
     "live": "Live money",
     "cap": "Caps of a run",
+    "run": "Runs in Dagster, as alerts tell of them",
 }
 _WORDS = {
     "{coupon}": "the quote coupon",

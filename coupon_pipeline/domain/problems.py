@@ -836,6 +836,28 @@ _LIVE_MONEY = (
     ),
 )
 
+_RUNS = (
+    ProblemKind(
+        "run.failed",
+        Effect.STOPPED,
+        "The step {step} ended with {error}.",
+        "Open the run in Dagster: its log tells where. Nothing is lost; run the same days again.",
+    ),
+    ProblemKind(
+        "run.interrupted",
+        Effect.STOPPED,
+        "The program of the run ended before the run did.",
+        "Nothing is lost and nothing is done twice: run the same days again. If it happens again, "
+        "look at the memory and the log of the machine.",
+    ),
+    ProblemKind(
+        "run.check_failed",
+        Effect.STOPPED,
+        "A check that stands before a write did not pass, so that nothing was written after it.",
+        "Open the check in Dagster: it names the records and what to do.",
+    ),
+)
+
 CATALOGUE: Mapping[str, ProblemKind] = _catalogue(
     (
         *_COUPON_TERMS,
@@ -849,6 +871,7 @@ CATALOGUE: Mapping[str, ProblemKind] = _catalogue(
         *_MAPPING,
         *_PLANS,
         *_LIVE_MONEY,
+        *_RUNS,
     )
 )
 

@@ -16,6 +16,8 @@ class Finding:
     order_id: str
     record_id: str
     what: str
+    code: str = ""
+    """Of a problem that is on record."""
 
 
 @dataclass(frozen=True, slots=True)

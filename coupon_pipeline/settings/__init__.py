@@ -9,6 +9,7 @@ from coupon_pipeline.settings.accounts import (
     SalesforceAccount,
     StripeAccount,
     check_address,
+    is_loopback,
 )
 from coupon_pipeline.settings.connections import load_connections, load_settings
 from coupon_pipeline.settings.environment import (
@@ -39,6 +40,7 @@ __all__ = [
     "StripeAccount",
     "WriteBack",
     "check_address",
+    "is_loopback",
     "load_connections",
     "load_settings",
 ]

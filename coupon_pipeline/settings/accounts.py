@@ -56,13 +56,13 @@ def check_address(variable: str, url: str, hosts: tuple[str, ...]) -> None:
         raise SettingsError(
             variable, "is not a web address.", "Write it with its scheme, such as https://host."
         )
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
         raise SettingsError(
             variable,
             "uses plain http, which would send credentials unprotected.",
             "Use https; plain http is accepted for 127.0.0.1, ::1 and localhost only.",
         )
-    if not (parts.hostname.lower().endswith(hosts) or _is_loopback(parts.hostname)):
+    if not (parts.hostname.lower().endswith(hosts) or is_loopback(parts.hostname)):
         raise SettingsError(
             variable,
             f"names {parts.hostname}, which is not a host of that service.",
@@ -71,7 +71,8 @@ def check_address(variable: str, url: str, hosts: tuple[str, ...]) -> None:
         )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine."""
     if host == "localhost":
         return True
     try:

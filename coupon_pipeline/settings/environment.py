@@ -21,7 +21,6 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import (
-    BaseSettings,
     NoDecode,
     SettingsConfigDict,
 )
@@ -44,6 +43,7 @@ from coupon_pipeline.settings.accounts import (
     check_address,
     sandbox_addresses,
 )
+from coupon_pipeline.settings.alerts import AlertSettings
 from coupon_pipeline.settings.errors import SettingsError
 
 STRIPE_API_BASE = "https://api.stripe.com"
@@ -98,7 +98,7 @@ def _kinds_of_write_back(value: object) -> object:
     )
 
 
-class Settings(BaseSettings):
+class Settings(AlertSettings):
     """Exactly the variables that the README lists; an empty one counts as not set."""
 
     model_config = SettingsConfigDict(env_file=".env", extra="ignore", frozen=True)
