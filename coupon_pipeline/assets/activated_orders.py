@@ -1,5 +1,7 @@
 """Orders that were activated on the days of a run, with their items."""
 
+from collections import Counter
+
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.live_money import refuse_copied_orders, refuse_unmeant_live_money
 from coupon_pipeline.assets.run import Run, StageReport
@@ -8,6 +10,7 @@ from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.mapping_check import UnfitMappingError, check_against
 from coupon_pipeline.ledger import Identity, Ledger, source
 from coupon_pipeline.ledger.runs import begin_run
+from coupon_pipeline.ledger.spool import spool
 from coupon_pipeline.salesforce import SalesforceEdge
 from coupon_pipeline.settings import Settings
 
@@ -29,18 +32,22 @@ def extract_orders(
     refuse_unmeant_live_money(settings, meant=run.live or run.dry_run)
     refuse_copied_orders(salesforce.read_org(), settings)
     ledger.pin(Identity(org_id=salesforce.read_org().org_id, livemode=settings.stripe().live))
-    read = salesforce.read_orders(run.selection)
-    with ledger.transaction() as tx:
-        begin_run(tx, run.run_id, run.selection, mapping.mapping_hash)
-        source.record_orders(tx, run.selection, read.orders, read.items)
     report = StageReport("activated_orders", preview_columns=("order", "activated at", "target"))
-    days = {order.order_id: order.activation_day for order in read.orders}
-    for order in read.orders:
-        report.count(order.activation_day, "orders")
-        report.show((order.order_number, order.activated_at, order.stripe_id))
-    for item in read.items:
-        if item.order_id in days:
-            report.count(days[item.order_id], "items")
+    with spool() as pages:
+        for page in salesforce.read_orders(run.selection):
+            source.spool_orders(pages, page.orders, page.items)
+            for order in page.orders:
+                report.show((order.order_number, order.activated_at, order.stripe_id))
+        with ledger.transaction() as tx:
+            begin_run(tx, run.run_id, run.selection, mapping.mapping_hash)
+            source.record_orders(
+                tx, run.selection, pages.spooled("activated_orders"), pages.spooled("order_items")
+            )
+            orders = Counter(source.read_order_days(tx).values())
+            items = source.count_by_day(tx, "items")
+    for day in sorted(orders):
+        report.count(day, "orders", orders[day])
+        report.count(day, "items", items.get(day, 0))
     return report
 
 

@@ -10,13 +10,13 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 from uuid import uuid4
 
 from coupon_pipeline.assets.run import Run, now
 from coupon_pipeline.domain.planned_writes import PlannedWrite
 from coupon_pipeline.domain.problems import Problem
-from coupon_pipeline.domain.snapshots import Snapshot
+from coupon_pipeline.domain.records import Scope
 from coupon_pipeline.ledger import Ledger, Transaction
 from coupon_pipeline.ledger.rows import json_text
 from coupon_pipeline.ledger.writes import (
@@ -234,7 +234,19 @@ def _is_known(written: Written[Result]) -> bool:
     return not unknown or isinstance(written.error, StripeFailureKept)
 
 
-def problem_of(error: StripeEdgeError, operation: str, snapshot: Snapshot) -> Problem:
+class UseOfCoupon(Protocol):
+    """Whose record it is."""
+
+    @property
+    def scope(self) -> Scope:
+        """The order or item."""
+
+    @property
+    def quote_coupon_id(self) -> str:
+        """What is granted to it."""
+
+
+def problem_of(error: StripeEdgeError, operation: str, snapshot: UseOfCoupon) -> Problem:
     """What a record's own error at Stripe means for that record."""
     code, permission = "stripe.rejected", None
     if isinstance(error, StripeUnavailable):

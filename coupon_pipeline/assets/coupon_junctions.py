@@ -1,11 +1,15 @@
 """Which coupons belong to those orders: associations, order coupons, and the coupons' versions."""
 
+from datetime import datetime
+
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import Run, StageReport
 from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.domain.mapping import CouponMapping
+from coupon_pipeline.domain.records import CouponVersion
 from coupon_pipeline.domain.versions import is_edit
 from coupon_pipeline.ledger import Ledger, source
+from coupon_pipeline.ledger.spool import spool
 from coupon_pipeline.salesforce import SalesforceEdge
 
 
@@ -25,37 +29,34 @@ def extract_junctions(
     with ledger.reading() as tx:
         before = source.read_watermark(tx)
     since = before.read_up_to if before is not None and before.reading == reading else None
-    read = salesforce.read_junctions(run.selection, since, paths)
-    with ledger.transaction() as tx:
-        source.record_junctions(tx, run.selection, read.associations, read.order_coupons)
-        versions = source.record_coupons(tx, read.coupon_versions, is_edit)
-        if read.watermark is not None:
-            source.record_watermark(tx, source.Watermark(read.watermark, reading))
-        unread = source.read_unread_coupons(tx)
-        orders = source.read_orders(tx)
-        items = source.read_items(tx)
+    report = StageReport(
+        "coupon_junctions", preview_columns=("level", "parent", "quote coupon", "created at")
+    )
+    changed: dict[str, CouponVersion] = {}
+    watermark: datetime | None = None
+    with spool() as pages:
+        for page in salesforce.read_junctions(run.selection, since, paths):
+            source.spool_junctions(pages, page.associations, page.order_coupons)
+            changed |= {version.quote_coupon_id: version for version in page.coupon_versions}
+            watermark = max(filter(None, (watermark, page.watermark)), default=None)
+            for a in page.associations:
+                report.show((a.level, a.parent_id, a.quote_coupon_id, a.created_at))
+        with ledger.transaction() as tx:
+            source.record_junctions(
+                tx, run.selection, pages.spooled("coupon_junctions"), pages.spooled("order_coupons")
+            )
+            versions = source.record_coupons(tx, list(changed.values()), is_edit)
+            if watermark is not None:
+                source.record_watermark(tx, source.Watermark(watermark, reading))
+            unread = source.read_unread_coupons(tx)
+            associations = source.count_by_day(tx, "associations")
     if unread:
         missing = salesforce.read_quote_coupons(unread, paths)
         with ledger.transaction() as tx:
             versions += source.record_coupons(tx, missing, is_edit)
-    report = StageReport(
-        "coupon_junctions", preview_columns=("level", "parent", "quote coupon", "created at")
-    )
     report.totals["coupon_versions"] = versions
-    days = {order.quote_id: order.activation_day for order in orders if order.quote_id}
-    of_order = {order.order_id: order.activation_day for order in orders}
-    days |= {i.quote_line_id: of_order[i.order_id] for i in items if i.quote_line_id}
-    for association in read.associations:
-        if association.parent_id in days:
-            report.count(days[association.parent_id], "associations")
-        report.show(
-            (
-                association.level,
-                association.parent_id,
-                association.quote_coupon_id,
-                association.created_at,
-            )
-        )
+    for day, number in associations.items():
+        report.count(day, "associations", number)
     return report
 
 

@@ -1,6 +1,6 @@
 """Back to Salesforce: Stripe ids on coupon records, and the order coupons that are missing."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -126,12 +126,34 @@ def write_back(
 ) -> StageReport:
     """Write what differs, 200 records a request; each record's refusal is its own.
 
+    Some orders at a time, the latest first: a quote coupon is looked at once, with the order that
+    was activated last among those that use it.
+
     Raises:
         RunStopped: live money is not meant.
         SalesforceUnavailable: no answer came for some records; the next run looks and goes on.
     """
     refuse_unmeant_live_money(settings, meant=run.live or run.dry_run)
-    situation = _read_situation(run, ledger, salesforce)
+    with ledger.reading() as tx:
+        source.select_orders(tx, run.selection)
+        order_ids = list(source.read_order_days(tx))
+    report = StageReport(STAGE, whole=run.dry_run)
+    seen: set[str] = set()
+    for portion in reversed(list(run.portions(order_ids))):
+        situation = _read_situation(portion, ledger, salesforce, seen)
+        seen |= {coupon.quote_coupon_id for coupon in situation.quote_coupons}
+        report.include(_write_back(run, ledger, salesforce, settings, mapping, situation))
+    return report
+
+
+def _write_back(
+    run: Run,
+    ledger: Ledger,
+    salesforce: SalesforceEdge,
+    settings: Settings,
+    mapping: CouponMapping,
+    situation: _Situation,
+) -> StageReport:
     kinds = settings.coupon_pipeline_write_back
     batches: list[list[RowWrite]] = []
     if "stripe_ids" in kinds:
@@ -157,7 +179,7 @@ def write_back(
         if rows and not run.dry_run:
             unanswered = _send(run, ledger, salesforce, rows, situation) or unanswered
     with ledger.transaction() as tx:
-        source.select_orders(tx, run.selection)
+        source.select_orders_by_id(tx, situation.orders)
         days = {order.order_id: order.activation_day for order in situation.orders.values()}
         note_problems(tx, STAGE, situation.problems, days, now())
         settle_intents(tx, "salesforce", _read_before(situation), run.run_id, now())
@@ -166,20 +188,24 @@ def write_back(
     return report
 
 
-def _read_situation(run: Run, ledger: Ledger, salesforce: SalesforceEdge) -> _Situation:
+def _read_situation(
+    order_ids: Sequence[str], ledger: Ledger, salesforce: SalesforceEdge, seen: Collection[str]
+) -> _Situation:
+    """What the ledger holds of these orders, without quote coupons that were seen with others."""
     org = salesforce.read_org()
     with ledger.reading() as tx:
-        source.select_orders(tx, run.selection)
+        source.select_orders_by_id(tx, order_ids)
         orders = source.read_orders(tx)
         snapshots = {s.snapshot_id: s for s in decisions.read_snapshots(tx)}
         copies = source.read_order_coupons(tx)
+        versions, quote_coupons = source.read_coupon_states(tx)
         known = take_snapshots(
             org.org_id,
             orders=orders,
             items=source.read_items(tx),
             associations=source.read_associations(tx),
             order_coupons=copies,
-            versions=source.read_versions(tx),
+            versions=versions,
             frozen=snapshots,
         )
         return _Situation(
@@ -191,7 +217,7 @@ def _read_situation(run: Run, ledger: Ledger, salesforce: SalesforceEdge) -> _Si
                 if decision.coupon_id is not None
             },
             copies=copies,
-            quote_coupons=source.read_quote_coupons(tx),
+            quote_coupons=[c for c in quote_coupons if c.quote_coupon_id not in seen],
             coupons=decisions.read_coupons(tx),
             missing=known.missing_order_coupons,
             noted=read_selected_problems(tx),

@@ -1,9 +1,11 @@
 """One Stripe coupon for each quote coupon and terms."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import partial
+from itertools import chain
 
 from coupon_pipeline.assets.carrying_out import (
     Outages,
@@ -23,7 +25,7 @@ from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.plan import is_attachable, is_settled
 from coupon_pipeline.domain.planned_writes import digest_of
 from coupon_pipeline.domain.problems import Blocked, Problem
-from coupon_pipeline.domain.records import Order, OrderCoupon
+from coupon_pipeline.domain.records import OrderCoupon, Scope
 from coupon_pipeline.domain.reuse import (
     CouponAction,
     CouponPlanner,
@@ -33,7 +35,7 @@ from coupon_pipeline.domain.reuse import (
 )
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.terms import parameters
-from coupon_pipeline.domain.wanted import CouponRequest, WantedCoupon, wanted_coupons
+from coupon_pipeline.domain.wanted import CouponKey, CouponRequest, WantedCoupon, wanted_coupons
 from coupon_pipeline.ledger import Identity, Ledger, Transaction, decisions, source
 from coupon_pipeline.ledger.decisions import CouponDecision, RecordedCoupon
 from coupon_pipeline.ledger.problems import note_problems
@@ -47,14 +49,24 @@ CREATE, UPDATE = "coupon.create", "coupon.update"
 
 
 @dataclass(frozen=True, slots=True)
+class _Need:
+    """What is kept of a snapshot that uses a coupon: a run may have hundreds of thousands."""
+
+    snapshot_id: str
+    scope: Scope
+    quote_coupon_id: str
+    is_open: bool
+    """Whether its discount is still to be made: it was not granted so far, and can be."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Situation:
     """What decisions about the selected orders' coupons rest on."""
 
-    orders: Mapping[str, Order]
-    snapshots: Mapping[tuple[str, str], Sequence[Snapshot]]
+    days: Mapping[str, date]
+    """Activation day by order."""
+    needs: Mapping[CouponKey, Sequence[_Need]]
     """By quote coupon and terms hash, in the order of activation."""
-    settled: frozenset[str]
-    """Ids of those snapshots whose discount was granted, or can never be."""
     wanted: Sequence[WantedCoupon]
     known: Sequence[KnownCoupon]
     perhaps_granted: frozenset[str]
@@ -110,8 +122,7 @@ def load_coupons(
         source.select_orders(tx, run.selection)
         decisions.record_coupons(tx, made.found())
         decisions.record_coupon_decisions(tx, made.decisions())
-        days = {order.order_id: order.activation_day for order in situation.orders.values()}
-        note_problems(tx, STAGE, made.problems(), days, now())
+        note_problems(tx, STAGE, made.problems(), situation.days, now())
         settle_intents(
             tx,
             "stripe",
@@ -154,55 +165,28 @@ def _read_situation(
     """What the ledger holds; a discount that is to be replaced counts as one still to be made."""
     with ledger.reading() as tx:
         source.select_orders(tx, run.selection)
-        orders = {order.order_id: order for order in source.read_orders(tx)}
-        snapshots = decisions.read_snapshots(tx)
-        siblings = decisions.read_siblings(tx)
-        terms = {**decisions.read_terms(tx, [*snapshots, *siblings]), **in_place}
-        attachments = decisions.read_attachments(tx)
+        days = source.read_order_days(tx)
         known = decisions.read_coupons(tx)
         intents = read_open_intents(tx)
-        copies = source.read_order_coupons(tx)
-        quote_coupons = {c.quote_coupon_id: c for c in source.read_quote_coupons(tx)}
-    doubtful = _doubtful_keys(intents)
-    stripe_ids = _stripe_ids(copies)
-    by_key: dict[tuple[str, str], list[Snapshot]] = {}
-    settled = frozenset(
-        s.snapshot_id
-        for s in snapshots
-        if s.snapshot_id not in in_place
-        and is_settled(attachments.get(s.snapshot_id), orders[s.scope.order_id])
-    )
-    requests = []
-    for snapshot in (*snapshots, *siblings):
-        derived = terms[snapshot.snapshot_id]
-        if isinstance(derived, Blocked):
-            continue
-        key = (derived.quote_coupon_id, derived.terms_hash)
-        order = orders.get(snapshot.scope.order_id)
-        is_open = order is not None and snapshot.snapshot_id not in settled
-        if order is not None:
-            by_key.setdefault(key, []).append(snapshot)
-            if key in known:
-                is_open = is_open and is_attachable(order)
-        quote_coupon = quote_coupons.get(key[0])
-        named = stripe_ids.get(_scope_key(snapshot), [])
-        if quote_coupon is not None and quote_coupon.stripe_id:
-            named = [*named, quote_coupon.stripe_id]
-        requests.append(CouponRequest(snapshot, derived, is_open, tuple(named)))
-    wanted = [
-        each
-        for each in wanted_coupons(
-            requests,
+        siblings = decisions.read_siblings(tx)
+        search = _Search(
+            known,
+            {c.quote_coupon_id: c.stripe_id or "" for c in source.read_quote_coupons(tx)},
+            in_place,
+        )
+        wanted = wanted_coupons(
+            chain(
+                search.of_siblings(siblings, decisions.read_terms(tx, siblings)),
+                search.of_orders(tx, run.portions(list(days))),
+            ),
             instance_url=settings.salesforce().instance_url,
             prefix=settings.coupon_pipeline_metadata_prefix,
         )
-        if each.key in by_key
-    ]
+    doubtful = _doubtful_keys(intents)
     return _Situation(
-        orders,
-        by_key,
-        settled,
-        wanted,
+        days,
+        search.needs,
+        [each for each in wanted if each.key in search.needs],
         [
             KnownCoupon(
                 quote_coupon_id=c.quote_coupon_id,
@@ -218,6 +202,63 @@ def _read_situation(
         ],
         _perhaps_granted(intents, known.values()),
     )
+
+
+class _Search:
+    """Goes through the snapshots, some orders at a time, and gives their requests for coupons."""
+
+    def __init__(
+        self,
+        known: Mapping[CouponKey, RecordedCoupon],
+        named_by_coupons: Mapping[str, str],
+        in_place: Mapping[str, DerivedCoupon],
+    ) -> None:
+        self._known = known
+        self._named_by_coupons = named_by_coupons
+        self._in_place = in_place
+        self.needs: dict[CouponKey, list[_Need]] = {}
+
+    def of_siblings(
+        self, siblings: Sequence[Snapshot], terms: Mapping[str, DerivedCoupon | Blocked]
+    ) -> Iterator[CouponRequest]:
+        """Other orders' snapshots, which want nothing and say whose metadata are the latest."""
+        for snapshot in siblings:
+            derived = terms[snapshot.snapshot_id]
+            if not isinstance(derived, Blocked):
+                named = self._names(derived, [])
+                yield CouponRequest(snapshot, derived, needs_attachment=False, stripe_ids=named)
+
+    def of_orders(
+        self, tx: Transaction, portions: Iterable[Sequence[str]]
+    ) -> Iterator[CouponRequest]:
+        """The selected orders' own."""
+        for order_ids in portions:
+            source.select_orders_by_id(tx, order_ids)
+            orders = {order.order_id: order for order in source.read_orders(tx)}
+            snapshots = decisions.read_snapshots(tx)
+            terms = {**decisions.read_terms(tx, snapshots), **self._in_place}
+            attachments = decisions.read_attachments(tx)
+            named = _stripe_ids(source.read_order_coupons(tx))
+            for snapshot in snapshots:
+                derived = terms[snapshot.snapshot_id]
+                if isinstance(derived, Blocked):
+                    continue
+                order = orders[snapshot.scope.order_id]
+                is_open = snapshot.snapshot_id in self._in_place or not is_settled(
+                    attachments.get(snapshot.snapshot_id), order
+                )
+                key = (derived.quote_coupon_id, derived.terms_hash)
+                self.needs.setdefault(key, []).append(
+                    _Need(snapshot.snapshot_id, snapshot.scope, snapshot.quote_coupon_id, is_open)
+                )
+                if key in self._known:
+                    is_open = is_open and is_attachable(order)
+                names = self._names(derived, named.get(_scope_key(snapshot), []))
+                yield CouponRequest(snapshot, derived, is_open, names)
+
+    def _names(self, derived: DerivedCoupon, by_copies: Sequence[str]) -> tuple[str, ...]:
+        by_coupon = self._named_by_coupons.get(derived.quote_coupon_id)
+        return (*by_copies, by_coupon) if by_coupon else tuple(by_copies)
 
 
 def _perhaps_granted(
@@ -391,12 +432,12 @@ class _Making:
                 keep.append(self._recorded(action))
         decisions.record_coupons(tx, keep)
 
-    def decisions(self) -> list[CouponDecision]:
+    def decisions(self) -> Iterator[CouponDecision]:
         """The decision on each snapshot; those that have their discount keep theirs."""
         at = now()
-        return [
+        return (
             CouponDecision(
-                snapshot_id=snapshot.snapshot_id,
+                snapshot_id=need.snapshot_id,
                 decision=self._decision(action, number),
                 coupon_id=None if action.blocked else action.coupon_id,
                 code=action.blocked.code if action.blocked else None,
@@ -412,23 +453,23 @@ class _Making:
             )
             for action in self._actions.values()
             if self._wanted[action.key].new_attachments and action.key not in self.errors
-            for number, snapshot in enumerate(self._open(action.key))
-        ]
+            for number, need in enumerate(self._open(action.key))
+        )
 
     def problems(self) -> list[Problem]:
         """One for each snapshot whose coupon cannot be had."""
         found: list[Problem] = []
-        for key in self._situation.snapshots:
+        for key in self._situation.needs:
             error, action = self.errors.get(key), self._actions.get(key)
-            for snapshot in self._open(key):
+            for need in self._open(key):
                 if error is not None:
-                    found.append(problem_of(error, "making the coupon", snapshot))
+                    found.append(problem_of(error, "making the coupon", need))
                 elif action is not None and action.blocked is not None:
                     found.append(
                         action.blocked.problem(
-                            order_id=snapshot.scope.order_id,
-                            order_item_id=snapshot.scope.order_item_id,
-                            quote_coupon_id=snapshot.quote_coupon_id,
+                            order_id=need.scope.order_id,
+                            order_item_id=need.scope.order_item_id,
+                            quote_coupon_id=need.quote_coupon_id,
                         )
                     )
         return found
@@ -441,14 +482,13 @@ class _Making:
             whole=self._run.dry_run,
         )
         for key in self._not_made():
-            for snapshot in self._open(key):
-                order = self._situation.orders[snapshot.scope.order_id]
-                report.count(order.activation_day, "not_made")
+            for need in self._open(key):
+                report.count(self._situation.days[need.scope.order_id], "not_made")
         for action in self._actions.values():
             if action.key in self._not_made():
                 continue
-            first = self._situation.snapshots[action.key][0]
-            day = self._situation.orders[first.scope.order_id].activation_day
+            first = self._situation.needs[action.key][0]
+            day = self._situation.days[first.scope.order_id]
             report.count(
                 day,
                 {
@@ -472,13 +512,12 @@ class _Making:
     def _action_of(self, write: StripeWrite[CouponWritten]) -> CouponAction:
         return next(a for a in self._actions.values() if a.coupon_id == write.target_id)
 
-    def _open(self, key: tuple[str, str]) -> list[Snapshot]:
+    def _open(self, key: CouponKey) -> list[_Need]:
         """The snapshots of a coupon whose discount is still to be made.
 
         What becomes of the coupon later does not concern those that have their discount.
         """
-        settled = self._situation.settled
-        return [s for s in self._situation.snapshots[key] if s.snapshot_id not in settled]
+        return [need for need in self._situation.needs[key] if need.is_open]
 
     def _decision(self, action: CouponAction, number: int) -> str:
         """The first order makes or adopts the coupon, the others reuse it."""

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
+from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from coupon_pipeline.domain.currency import major_units, plain
@@ -121,8 +122,9 @@ def canonical(terms: Terms) -> str:
     return json.dumps(parameters(terms), sort_keys=True, separators=(",", ":"))
 
 
+@lru_cache(maxsize=2048)
 def terms_from_canonical(text: str) -> Terms:
-    """What `canonical` wrote, read again."""
+    """What `canonical` wrote, read again; the same terms for the same text."""
     stored = json.loads(text)
     percent = stored.get("percent_off")
     return Terms.of(

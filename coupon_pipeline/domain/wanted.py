@@ -11,6 +11,8 @@ from coupon_pipeline.domain.snapshots import Snapshot
 CouponKey: TypeAlias = tuple[str, str]
 """Quote coupon and terms hash; the ledger belongs to one org."""
 
+_Age: TypeAlias = tuple[datetime, str]
+
 
 @dataclass(frozen=True, slots=True)
 class CouponRequest:
@@ -51,34 +53,50 @@ def wanted_coupons(
 
     Snapshots with the same terms may differ in metadata; those of the order that was activated
     last count. So give all snapshots that use the coupon, not only those of the days at hand, or an
-    older day run again would set the metadata back.
+    older day run again would set the metadata back. Each request is looked at once and let go.
     """
-    by_key: dict[CouponKey, list[CouponRequest]] = {}
+    found: dict[CouponKey, _Wanting] = {}
     for request in requests:
         key = (request.derived.quote_coupon_id, request.derived.terms_hash)
-        by_key.setdefault(key, []).append(request)
-    return tuple(
-        _wanted(sorted(by_key[key], key=_age), instance_url, prefix) for key in sorted(by_key)
-    )
+        wanting = found.get(key)
+        if wanting is None:
+            wanting = found[key] = _Wanting(request)
+        wanting.add(request)
+    return tuple(found[key].wanted(instance_url, prefix) for key in sorted(found))
 
 
-def _wanted(requests: list[CouponRequest], instance_url: str, prefix: str) -> WantedCoupon:
-    derived = requests[-1].derived
-    depth = max(len(request.stripe_ids) for request in requests)
-    stripe_ids = (
-        request.stripe_ids[place]
-        for place in range(depth)
-        for request in requests
-        if place < len(request.stripe_ids)
-    )
-    return WantedCoupon(
-        derived=derived,
-        metadata=full_metadata(derived, instance_url=instance_url, prefix=prefix),
-        new_attachments=sum(request.needs_attachment for request in requests),
-        first_order_id=requests[0].snapshot.scope.order_id,
-        stripe_ids=tuple(dict.fromkeys(stripe_ids)),
-    )
+class _Wanting:
+    """What is kept of the requests for one coupon, however many there are."""
+
+    __slots__ = ("_first", "_last", "_new_attachments", "_stripe_ids")
+
+    def __init__(self, request: CouponRequest) -> None:
+        self._first = self._last = request
+        self._new_attachments = 0
+        self._stripe_ids: dict[str, tuple[int, _Age]] = {}
+        """By how near they were named and by which request, least first."""
+
+    def add(self, request: CouponRequest) -> None:
+        age = _age(request)
+        if age < _age(self._first):
+            self._first = request
+        if age > _age(self._last):
+            self._last = request
+        self._new_attachments += request.needs_attachment
+        for place, stripe_id in enumerate(request.stripe_ids):
+            rank = (place, age)
+            self._stripe_ids[stripe_id] = min(self._stripe_ids.get(stripe_id, rank), rank)
+
+    def wanted(self, instance_url: str, prefix: str) -> WantedCoupon:
+        derived = self._last.derived
+        return WantedCoupon(
+            derived=derived,
+            metadata=full_metadata(derived, instance_url=instance_url, prefix=prefix),
+            new_attachments=self._new_attachments,
+            first_order_id=self._first.snapshot.scope.order_id,
+            stripe_ids=tuple(sorted(self._stripe_ids, key=self._stripe_ids.__getitem__)),
+        )
 
 
-def _age(request: CouponRequest) -> tuple[datetime, str]:
+def _age(request: CouponRequest) -> _Age:
     return request.snapshot.activated_at, request.snapshot.snapshot_id

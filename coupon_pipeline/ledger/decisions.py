@@ -233,7 +233,7 @@ def record_coupon_decisions(tx: Transaction, decisions: Iterable[CouponDecision]
         "coupon_decisions",
         ["snapshot_id"],
         _DECISION_COLUMNS,
-        [
+        (
             (
                 d.snapshot_id,
                 d.decision,
@@ -246,7 +246,7 @@ def record_coupon_decisions(tx: Transaction, decisions: Iterable[CouponDecision]
                 d.run_id,
             )
             for d in decisions
-        ],
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import cast
+from typing import Literal, cast
 
 from coupon_pipeline.domain.records import (
     Association,
@@ -20,7 +20,8 @@ from coupon_pipeline.domain.records import (
     Selection,
 )
 from coupon_pipeline.ledger.rows import Cell, decode_fields, encode_fields, utc
-from coupon_pipeline.ledger.transaction import Transaction
+from coupon_pipeline.ledger.spool import Spool
+from coupon_pipeline.ledger.transaction import Spooled, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,17 @@ def orders_of_id(tx: Transaction, record_id: str) -> list[str]:
     return [cast("str", row[0]) for row in tx.rows("orders_of_id")]
 
 
+def spool_orders(spool: Spool, orders: Iterable[Order], items: Iterable[OrderItem]) -> None:
+    """Put what was read of orders and items with what was read before."""
+    spool.add("activated_orders", "order_id", _ORDER_COLUMNS, map(_order_row, orders))
+    spool.add("order_items", "order_item_id", _ITEM_COLUMNS, map(_item_row, items))
+
+
 def record_orders(
-    tx: Transaction, selection: Selection, orders: Iterable[Order], items: Iterable[OrderItem]
+    tx: Transaction,
+    selection: Selection,
+    orders: Iterable[Order] | Spooled,
+    items: Iterable[OrderItem] | Spooled,
 ) -> None:
     """Keep the orders and items of a selection, and forget those that are gone from it."""
     select_orders(tx, selection)
@@ -71,26 +81,7 @@ def record_orders(
         "activated_orders",
         ["order_id"],
         _ORDER_COLUMNS,
-        [
-            (
-                order.order_id,
-                order.order_number,
-                order.activation_day,
-                order.activated_at,
-                order.modified_at,
-                order.account_id,
-                order.quote_id,
-                order.contract_id,
-                order.currency,
-                order.quote_currency,
-                order.stripe_id,
-                order.order_type,
-                order.effective_date,
-                order.initial_order_id,
-                order.initial_stripe_id,
-            )
-            for order in orders
-        ],
+        orders if isinstance(orders, Spooled) else map(_order_row, orders),
     )
     tx.run("forget_unread_orders")
     tx.run("select_orders")
@@ -98,28 +89,31 @@ def record_orders(
         "order_items",
         ["order_item_id"],
         _ITEM_COLUMNS,
-        [
-            (
-                item.order_item_id,
-                item.order_id,
-                item.quote_line_id,
-                item.stripe_id,
-                item.price_id,
-                item.quantity,
-                item.created_at,
-                item.name,
-            )
-            for item in items
-        ],
+        items if isinstance(items, Spooled) else map(_item_row, items),
     )
     tx.run("forget_unread_items")
+
+
+def spool_junctions(
+    spool: Spool, associations: Iterable[Association], order_coupons: Iterable[OrderCoupon]
+) -> None:
+    """Put what was read of associations and order coupons with what was read before."""
+    spool.add(
+        "coupon_junctions", "association_id", _JUNCTION_COLUMNS, map(_junction_row, associations)
+    )
+    spool.add(
+        "order_coupons",
+        "order_coupon_id",
+        _ORDER_COUPON_COLUMNS,
+        map(_order_coupon_row, order_coupons),
+    )
 
 
 def record_junctions(
     tx: Transaction,
     selection: Selection,
-    associations: Iterable[Association],
-    order_coupons: Iterable[OrderCoupon],
+    associations: Iterable[Association] | Spooled,
+    order_coupons: Iterable[OrderCoupon] | Spooled,
 ) -> None:
     """Keep the associations and order coupons of a selection, and forget those that are gone."""
     select_orders(tx, selection)
@@ -127,38 +121,16 @@ def record_junctions(
         "coupon_junctions",
         ["association_id"],
         _JUNCTION_COLUMNS,
-        [
-            (
-                association.association_id,
-                association.level,
-                association.parent_id,
-                association.quote_coupon_id,
-                association.created_at,
-                association.currency,
-                association.is_deleted,
-                association.deleted_at,
-            )
-            for association in associations
-        ],
+        associations if isinstance(associations, Spooled) else map(_junction_row, associations),
     )
     tx.run("forget_unread_junctions")
     tx.upsert(
         "order_coupons",
         ["order_coupon_id"],
         _ORDER_COUPON_COLUMNS,
-        [
-            (
-                copy.order_coupon_id,
-                copy.order_id,
-                copy.order_item_id,
-                copy.quote_coupon_id,
-                copy.created_at,
-                copy.modified_at,
-                copy.stripe_id,
-                encode_fields(copy.fields),
-            )
-            for copy in order_coupons
-        ],
+        order_coupons
+        if isinstance(order_coupons, Spooled)
+        else map(_order_coupon_row, order_coupons),
     )
     tx.run("forget_unread_order_coupons")
 
@@ -233,6 +205,11 @@ def read_order_days(tx: Transaction) -> dict[str, date]:
     return {cast("str", row[0]): cast("date", row[1]) for row in tx.rows("order_days")}
 
 
+def count_by_day(tx: Transaction, what: Literal["items", "associations"]) -> dict[date, int]:
+    """How many the selected orders have, by day of activation; one of two days counts once."""
+    return {cast("date", row[0]): cast("int", row[1]) for row in tx.rows(f"{what}_by_day")}
+
+
 def read_bonds(tx: Transaction) -> list[tuple[str, str]]:
     """Selected orders with what they share with others, so that they are decided together."""
     return [(cast("str", row[0]), cast("str", row[1])) for row in tx.rows("bonds_of_selected")]
@@ -253,14 +230,8 @@ def read_order_coupons(tx: Transaction) -> list[OrderCoupon]:
     return [_order_coupon(row) for row in tx.rows("order_coupons")]
 
 
-def read_versions(tx: Transaction) -> list[CouponVersion]:
-    """Every known version of the quote coupons that the selected orders use."""
-    tx.run("referenced_coupons")
-    return [_version(row) for row in tx.rows("versions_of_referenced")]
-
-
 def read_quote_coupons(tx: Transaction) -> list[CouponVersion]:
-    """The same quote coupons as they were last seen."""
+    """The quote coupons that the selected orders use, as they were last seen."""
     tx.run("referenced_coupons")
     return [_version(row) for row in tx.rows("quote_coupons_of_referenced")]
 
@@ -340,6 +311,65 @@ _VERSION_COLUMNS = (
     "is_deleted",
     "fields",
 )
+
+
+def _order_row(order: Order) -> tuple[Cell, ...]:
+    return (
+        order.order_id,
+        order.order_number,
+        order.activation_day,
+        order.activated_at,
+        order.modified_at,
+        order.account_id,
+        order.quote_id,
+        order.contract_id,
+        order.currency,
+        order.quote_currency,
+        order.stripe_id,
+        order.order_type,
+        order.effective_date,
+        order.initial_order_id,
+        order.initial_stripe_id,
+    )
+
+
+def _item_row(item: OrderItem) -> tuple[Cell, ...]:
+    return (
+        item.order_item_id,
+        item.order_id,
+        item.quote_line_id,
+        item.stripe_id,
+        item.price_id,
+        item.quantity,
+        item.created_at,
+        item.name,
+    )
+
+
+def _junction_row(association: Association) -> tuple[Cell, ...]:
+    return (
+        association.association_id,
+        association.level,
+        association.parent_id,
+        association.quote_coupon_id,
+        association.created_at,
+        association.currency,
+        association.is_deleted,
+        association.deleted_at,
+    )
+
+
+def _order_coupon_row(copy: OrderCoupon) -> tuple[Cell, ...]:
+    return (
+        copy.order_coupon_id,
+        copy.order_id,
+        copy.order_item_id,
+        copy.quote_coupon_id,
+        copy.created_at,
+        copy.modified_at,
+        copy.stripe_id,
+        encode_fields(copy.fields),
+    )
 
 
 def _order(row: tuple[Cell, ...]) -> Order:

@@ -1,13 +1,25 @@
 """Set-based statements inside one short transaction."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TypeAlias
 
 import duckdb
 
 from coupon_pipeline.ledger.rows import Cell, staged_value
+
+
+@dataclass(frozen=True, slots=True)
+class Spooled:
+    """Rows that wait in a file, under the names of their columns."""
+
+    path: Path
+
+
+Rows: TypeAlias = Iterable[Sequence[Cell]] | Spooled
 
 
 class Transaction:
@@ -20,27 +32,28 @@ class Transaction:
         self,
         table: str,
         columns: Sequence[str],
-        rows: Iterable[Sequence[Cell]],
+        rows: Rows,
         name: str = "staged",
-    ) -> int:
+    ) -> None:
         """Put rows into a temporary table whose columns have the types of `table`'s.
 
-        Returns:
-            How many rows were staged.
+        They are taken one by one, so that they need not all be in memory.
         """
         listed = ", ".join(columns)
-        values = [[staged_value(cell) for cell in row] for row in rows]
         self._connection.execute(f"drop table if exists {name}")
         self._connection.execute(
             f"create temporary table {name} as select {listed} from {table} limit 0"  # noqa: S608
         )
+        if isinstance(rows, Spooled):
+            self._connection.execute(
+                f"insert into {name} select {listed} from read_parquet(?)",  # noqa: S608
+                [str(rows.path)],
+            )
+            return
         with self._connection.appender(name) as appender:
-            appender.append_rows(values)
-        return len(values)
+            appender.append_rows([staged_value(cell) for cell in row] for row in rows)
 
-    def upsert(
-        self, table: str, key: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Cell]]
-    ) -> None:
+    def upsert(self, table: str, key: Sequence[str], columns: Sequence[str], rows: Rows) -> None:
         """Insert rows, or bring those with the same key up to date; a repeat changes nothing."""
         self.stage(table, columns, rows)
         others = [column for column in columns if column not in key]
@@ -52,7 +65,7 @@ class Transaction:
             f"on conflict ({', '.join(key)}) do update set {changes} where {differs}"
         )
 
-    def append(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    def append(self, table: str, columns: Sequence[str], rows: Rows) -> None:
         """Insert the rows that are not there yet; what is there is never rewritten."""
         self.stage(table, columns, rows)
         listed = ", ".join(columns)
@@ -60,7 +73,7 @@ class Transaction:
             f"insert into {table} ({listed}) select {listed} from staged on conflict do nothing"  # noqa: S608
         )
 
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]) -> None:
+    def insert(self, table: str, columns: Sequence[str], rows: Rows) -> None:
         """Insert rows that are known to be new."""
         self.stage(table, columns, rows)
         listed = ", ".join(columns)

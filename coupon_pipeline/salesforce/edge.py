@@ -1,7 +1,7 @@
 """The whole Salesforce edge behind one object."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -118,13 +118,13 @@ class SalesforceEdge:
         """
         return describe_for_mapping(self._session, self._names, self.describe(), mapping)
 
-    def read_orders(self, selection: Selection) -> OrdersRead:
-        """Activated orders of the selection and their items."""
+    def read_orders(self, selection: Selection) -> Iterator[OrdersRead]:
+        """Activated orders of the selection and their items, page by page."""
         return self._reader().orders(selection)
 
     def read_junctions(
         self, selection: Selection, changed_since: datetime | None, paths: Iterable[str]
-    ) -> JunctionsRead:
+    ) -> Iterator[JunctionsRead]:
         """Associations and order coupons of the selection, and the quote coupons that changed.
 
         `paths` are the mapping's, without namespace; `changed_since` is the last watermark, or

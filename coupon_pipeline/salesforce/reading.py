@@ -1,7 +1,7 @@
 """Reads by set: orders with their items, junctions with their coupons, and a few small ones."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 
@@ -37,7 +37,7 @@ from coupon_pipeline.salesforce.needs import (
     QUOTE,
     QUOTE_LINE,
 )
-from coupon_pipeline.salesforce.querying import read_pages
+from coupon_pipeline.salesforce.querying import Page, read_pages
 from coupon_pipeline.salesforce.rows import Row
 from coupon_pipeline.salesforce.session import SalesforceSession
 from coupon_pipeline.salesforce.statements import (
@@ -65,7 +65,7 @@ _LINE_OF_ITEM = QUOTE_LINE
 
 @dataclass(frozen=True, slots=True)
 class OrdersRead:
-    """The selection's orders and their items, by activation and id."""
+    """Orders and items of one page. A record may come twice while the org is being changed."""
 
     orders: tuple[Order, ...]
     items: tuple[OrderItem, ...]
@@ -73,13 +73,16 @@ class OrdersRead:
 
 @dataclass(frozen=True, slots=True)
 class JunctionsRead:
-    """What ties coupons to the selection's orders, and the quote coupons that changed."""
+    """One page of what ties coupons to the selection's orders, or of quote coupons that changed.
 
-    associations: tuple[Association, ...]
-    order_coupons: tuple[OrderCoupon, ...]
-    coupon_versions: tuple[CouponVersion, ...]
-    watermark: datetime | None
-    """To be given as `changed_since` of the next read; `None` if there is no quote coupon yet."""
+    A record may come twice: two statements may name it.
+    """
+
+    associations: tuple[Association, ...] = ()
+    order_coupons: tuple[OrderCoupon, ...] = ()
+    coupon_versions: tuple[CouponVersion, ...] = ()
+    watermark: datetime | None = None
+    """The latest of all pages is to be given as `changed_since` of the next read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,26 +93,23 @@ class Reader:
     names: Names
     description: Description
 
-    def orders(self, selection: Selection) -> OrdersRead:
-        """Activated orders of the selection's UTC days and their items: two statements."""
-        orders: dict[str, Order] = {}
-        items: dict[str, OrderItem] = {}
+    def orders(self, selection: Selection) -> Iterator[OrdersRead]:
+        """Activated orders of the selection's UTC days and their items: two statements.
+
+        Page by page, so that no more than a page is held however many there are.
+        """
         read_order = partial(self._order, self._initial_order_paths())
         for part in parts_of_selection(selection):
             statements = [self._orders_statement(part), self._items_statement(part)]
             for page in read_pages(self.session, statements, "Reading activated orders"):
                 if page.name == "orders":
-                    orders |= {order.order_id: order for order in map(read_order, page.rows)}
+                    yield OrdersRead(tuple(map(read_order, page.rows)), ())
                 else:
-                    items |= {item.order_item_id: item for item in map(self._item, page.rows)}
-        return OrdersRead(
-            tuple(sorted(orders.values(), key=lambda order: (order.activated_at, order.order_id))),
-            tuple(sorted(items.values(), key=lambda item: (item.order_id, item.order_item_id))),
-        )
+                    yield OrdersRead((), tuple(map(self._item, page.rows)))
 
     def junctions(
         self, selection: Selection, changed_since: datetime | None, paths: Iterable[str]
-    ) -> JunctionsRead:
+    ) -> Iterator[JunctionsRead]:
         """Associations and order coupons of the selection, and all quote coupons that changed.
 
         Deleted associations and quote coupons are read too, as long as Salesforce keeps them.
@@ -117,14 +117,34 @@ class Reader:
         """
         wanted = coupon_columns(self.description.object(QUOTE_COUPON), self.names, paths)
         copies = coupon_columns(self.description.object(ORDER_COUPON), self.names)
-        found = _Junctions(wanted, copies, self._association, changed_since)
         statements = [self._changed_coupons(wanted, changed_since)]
         for part in parts_of_selection(selection):
             statements += self._junction_statements(part, copies)
             for page in read_pages(self.session, statements, "Reading coupon associations"):
-                found.take(page.name, page.rows)
+                yield self._junctions_of(page, wanted, copies, changed_since)
             statements = []
-        return found.result()
+
+    def _junctions_of(
+        self,
+        page: Page,
+        wanted: CouponColumns,
+        copies: CouponColumns,
+        changed_since: datetime | None,
+    ) -> JunctionsRead:
+        if page.name == "changed_coupons":
+            changed = [wanted.changed_at(row) for row in page.rows]
+            return JunctionsRead(
+                coupon_versions=tuple(map(wanted.version, page.rows)),
+                watermark=max(
+                    [*changed, *([changed_since] if changed_since else [])], default=None
+                ),
+            )
+        if page.name in _ASSOCIATIONS:
+            level: Level = "order" if page.name == "order" else "order_item"
+            return JunctionsRead(
+                associations=tuple(self._association(level, row) for row in page.rows)
+            )
+        return JunctionsRead(order_coupons=tuple(map(copies.order_coupon, page.rows)))
 
     def quote_coupons(
         self, quote_coupon_ids: Sequence[str], paths: Iterable[str]
@@ -369,45 +389,3 @@ _ASSOCIATIONS: dict[Level, tuple[str, str]] = {
     "order": (QUOTE_ASSOCIATION, "Quote__c"),
     "order_item": (QUOTE_LINE_ASSOCIATION, "Quote_Line__c"),
 }
-
-
-@dataclass(slots=True)
-class _Junctions:
-    """Takes the pages of the five statements; a record that two of them name counts once."""
-
-    quote_coupons: CouponColumns
-    order_coupons: CouponColumns
-    association: Callable[[Level, Row], Association]
-    watermark: datetime | None
-    associations: dict[str, Association] = field(default_factory=dict)
-    copies: dict[str, OrderCoupon] = field(default_factory=dict)
-    versions: dict[str, CouponVersion] = field(default_factory=dict)
-
-    def take(self, name: str, rows: Iterable[Row]) -> None:
-        """The rows of one page of the statement with this name."""
-        for row in rows:
-            if name in ("order", "order_item"):
-                level: Level = "order" if name == "order" else "order_item"
-                found = self.association(level, row)
-                self.associations[found.association_id] = found
-            elif name == "changed_coupons":
-                version = self.quote_coupons.version(row)
-                self.versions[version.quote_coupon_id] = version
-                changed = self.quote_coupons.changed_at(row)
-                self.watermark = changed if self.watermark is None else max(changed, self.watermark)
-            else:
-                copy = self.order_coupons.order_coupon(row)
-                self.copies[copy.order_coupon_id] = copy
-
-    def result(self) -> JunctionsRead:
-        """Everything taken, in the order of creation."""
-        return JunctionsRead(
-            tuple(
-                sorted(self.associations.values(), key=lambda a: (a.created_at, a.association_id))
-            ),
-            tuple(sorted(self.copies.values(), key=lambda c: (c.created_at, c.order_coupon_id))),
-            tuple(
-                sorted(self.versions.values(), key=lambda v: (v.effective_at, v.quote_coupon_id))
-            ),
-            self.watermark,
-        )

@@ -1,6 +1,6 @@
 """Reads by set from an org over HTTP."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -13,6 +13,7 @@ from coupon_pipeline.salesforce import (
     SalesforceEdge,
     SalesforceUnavailable,
 )
+from coupon_pipeline.salesforce.reading import JunctionsRead, OrdersRead
 from coupon_pipeline.sandbox.calls import CallLog
 from coupon_pipeline.sandbox.clock import Clock
 from coupon_pipeline.sandbox.faults import FaultPlan, FaultRule
@@ -102,13 +103,40 @@ def on_line(salesforce: SalesforceService, line_id: str, coupon_id: str) -> str:
     return salesforce.insert("Quote_Line_Stripe_Coupon_Association__c", [row])[0]
 
 
+def all_orders(edge: SalesforceEdge, selection: Selection) -> OrdersRead:
+    """All pages in one, by activation and id, as the ledger gives them back."""
+    pages = list(edge.read_orders(selection))
+    orders = {order.order_id: order for page in pages for order in page.orders}
+    items = {item.order_item_id: item for page in pages for item in page.items}
+    return OrdersRead(
+        tuple(sorted(orders.values(), key=lambda order: (order.activated_at, order.order_id))),
+        tuple(sorted(items.values(), key=lambda item: (item.order_id, item.order_item_id))),
+    )
+
+
+def all_junctions(
+    edge: SalesforceEdge, selection: Selection, since: datetime | None, paths: Iterable[str]
+) -> JunctionsRead:
+    """All pages in one, by time and id."""
+    pages = list(edge.read_junctions(selection, since, paths))
+    associations = {a.association_id: a for page in pages for a in page.associations}
+    copies = {c.order_coupon_id: c for page in pages for c in page.order_coupons}
+    versions = {v.quote_coupon_id: v for page in pages for v in page.coupon_versions}
+    return JunctionsRead(
+        tuple(sorted(associations.values(), key=lambda a: (a.created_at, a.association_id))),
+        tuple(sorted(copies.values(), key=lambda c: (c.created_at, c.order_coupon_id))),
+        tuple(sorted(versions.values(), key=lambda v: (v.effective_at, v.quote_coupon_id))),
+        max((page.watermark for page in pages if page.watermark), default=None),
+    )
+
+
 def test_an_order_is_read_with_its_items(
     salesforce: SalesforceService, edge: SalesforceEdge
 ) -> None:
     """Everything that later decisions rest on is there, typed."""
     deal = a_deal(salesforce, CurrencyIsoCode="EUR")
 
-    read = edge.read_orders(Selection(DAY, DAY))
+    read = all_orders(edge, Selection(DAY, DAY))
 
     (order,), (item,) = read.orders, read.items
     assert order.order_id == deal.order_id
@@ -134,7 +162,7 @@ def test_a_selection_is_a_range_of_utc_days(
     a_deal(salesforce, activated_at="2026-03-04T00:00:00.000+0000")
     a_deal(salesforce, Status="Draft")
 
-    read = edge.read_orders(Selection(DAY, DAY + timedelta(days=1)))
+    read = all_orders(edge, Selection(DAY, DAY + timedelta(days=1)))
 
     assert [order.order_id for order in read.orders] == inside
     assert {item.order_id for item in read.items} == set(inside)
@@ -148,8 +176,8 @@ def test_named_orders_are_read_alone(salesforce: SalesforceService, edge: Salesf
     on_quote(salesforce, second.quote_id, coupon)
     selection = Selection(DAY, DAY, (first.order_id[:15],))
 
-    orders = edge.read_orders(selection)
-    junctions = edge.read_junctions(selection, None, PATHS)
+    orders = all_orders(edge, selection)
+    junctions = all_junctions(edge, selection, None, PATHS)
 
     assert [order.order_id for order in orders.orders] == [first.order_id]
     assert [item.order_item_id for item in orders.items] == first.item_ids
@@ -166,7 +194,7 @@ def test_associations_of_both_levels_are_read(
     of_item = on_line(salesforce, deal.line_ids[1], coupon)
     on_quote(salesforce, other.quote_id, coupon)
 
-    read = edge.read_junctions(Selection(DAY, DAY), None, PATHS)
+    read = all_junctions(edge, Selection(DAY, DAY), None, PATHS)
 
     assert {(each.level, each.association_id, each.parent_id) for each in read.associations} == {
         ("order", of_order, deal.quote_id),
@@ -187,7 +215,7 @@ def test_deleted_associations_and_coupons_are_read_too(
     salesforce.delete("Quote_Stripe_Coupon_Association__c", association)
     salesforce.delete("Quote_Stripe_Coupon__c", gone)
 
-    read = edge.read_junctions(Selection(DAY, DAY), None, PATHS)
+    read = all_junctions(edge, Selection(DAY, DAY), None, PATHS)
 
     (found,) = read.associations
     assert found.is_deleted
@@ -214,7 +242,7 @@ def test_order_coupons_of_orders_and_items_are_read(
         ],
     )
 
-    read = edge.read_junctions(Selection(DAY, DAY), None, PATHS)
+    read = all_junctions(edge, Selection(DAY, DAY), None, PATHS)
 
     found = {each.order_coupon_id: each for each in read.order_coupons}
     assert set(found) == {on_order, on_item, stray}
@@ -236,8 +264,8 @@ def test_all_readable_fields_are_kept_without_namespace(
         salesforce, Campaign__c=campaign, Region__c="EMEA", Is_Partner_Deal__c=True, Budget__c=1.5
     )
 
-    read = edge.read_junctions(
-        Selection(DAY, DAY), None, (*PATHS, "Campaign__r.Name", "Partner__r.Name")
+    read = all_junctions(
+        edge, Selection(DAY, DAY), None, (*PATHS, "Campaign__r.Name", "Partner__r.Name")
     )
 
     (version,) = read.coupon_versions
@@ -262,8 +290,8 @@ def test_any_namespace_gives_the_same_records(
     deal, coupon = a_deal(salesforce), a_coupon(salesforce)
     on_quote(salesforce, deal.quote_id, coupon)
 
-    assert edge.read_orders(Selection(DAY, DAY)).orders[0].stripe_id == "sub_1"
-    read = edge.read_junctions(Selection(DAY, DAY), None, PATHS)
+    assert all_orders(edge, Selection(DAY, DAY)).orders[0].stripe_id == "sub_1"
+    read = all_junctions(edge, Selection(DAY, DAY), None, PATHS)
     assert read.associations[0].quote_coupon_id == coupon
     assert read.coupon_versions[0].fields["Name__c"] == "Spring"
 
@@ -277,8 +305,8 @@ def test_an_org_with_a_single_currency_has_no_currency_codes(
     on_quote(salesforce, deal.quote_id, coupon)
 
     assert not edge.read_org().is_multi_currency
-    order = edge.read_orders(Selection(DAY, DAY)).orders[0]
-    read = edge.read_junctions(Selection(DAY, DAY), None, PATHS)
+    order = all_orders(edge, Selection(DAY, DAY)).orders[0]
+    read = all_junctions(edge, Selection(DAY, DAY), None, PATHS)
 
     assert (order.currency, order.quote_currency) == (None, None)
     assert read.associations[0].currency is None
@@ -293,12 +321,12 @@ def test_quote_coupons_are_read_again_when_they_changed(
     old, edited = a_coupon(salesforce), a_coupon(salesforce)
     clock.advance(timedelta(hours=1))
     new = a_coupon(salesforce)
-    first = edge.read_junctions(Selection(DAY, DAY), None, PATHS)
+    first = all_junctions(edge, Selection(DAY, DAY), None, PATHS)
     clock.advance(timedelta(hours=1))
     salesforce.update("Quote_Stripe_Coupon__c", edited, {"Name__c": "Summer"})
 
-    second = edge.read_junctions(Selection(DAY, DAY), first.watermark, PATHS)
-    third = edge.read_junctions(Selection(DAY, DAY), second.watermark, PATHS)
+    second = all_junctions(edge, Selection(DAY, DAY), first.watermark, PATHS)
+    third = all_junctions(edge, Selection(DAY, DAY), second.watermark, PATHS)
 
     assert {each.quote_coupon_id for each in first.coupon_versions} == {old, edited, new}
     versions = {each.quote_coupon_id: each for each in second.coupon_versions}
@@ -314,12 +342,12 @@ def test_a_change_that_became_visible_late_is_not_missed(
 ) -> None:
     """A row carries the stamp of when it was written and shows up when its transaction ends."""
     a_coupon(salesforce)
-    before = edge.read_junctions(Selection(DAY, DAY), None, PATHS)
+    before = all_junctions(edge, Selection(DAY, DAY), None, PATHS)
     assert before.watermark == clock.now()
     stamp = (clock.now() - timedelta(minutes=9)).strftime("%Y-%m-%dT%H:%M:%S.000+0000")
     late = a_coupon(salesforce, CreatedDate=stamp)
 
-    after = edge.read_junctions(Selection(DAY, DAY), before.watermark, PATHS)
+    after = all_junctions(edge, Selection(DAY, DAY), before.watermark, PATHS)
 
     assert late in {each.quote_coupon_id for each in after.coupon_versions}
     assert after.watermark == before.watermark
@@ -327,7 +355,7 @@ def test_a_change_that_became_visible_late_is_not_missed(
 
 def test_an_org_without_coupons_has_no_watermark(edge: SalesforceEdge) -> None:
     """Nothing was seen, so the next read must not skip anything."""
-    assert edge.read_junctions(Selection(DAY, DAY), None, PATHS).watermark is None
+    assert all_junctions(edge, Selection(DAY, DAY), None, PATHS).watermark is None
 
 
 def test_referenced_coupons_are_read_by_id(
@@ -433,15 +461,15 @@ def test_the_number_of_requests_does_not_grow_with_the_orders(
     edge.read_org()
     before = edge.calls
 
-    edge.read_orders(Selection(DAY, DAY))
-    edge.read_junctions(Selection(DAY, DAY), None, PATHS)
+    all_orders(edge, Selection(DAY, DAY))
+    all_junctions(edge, Selection(DAY, DAY), None, PATHS)
     assert edge.calls - before == 2
 
     row = {"AccountId": None, "Status": "Activated", "ActivatedDate": "2026-03-02T09:00:00Z"}
     account = salesforce.all("Account")[0]["Id"]
     salesforce.insert("Order", [{**row, "AccountId": account}] * 4_500)
     before = edge.calls
-    read = edge.read_orders(Selection(DAY, DAY))
+    read = all_orders(edge, Selection(DAY, DAY))
 
     assert len(read.orders) == 4_502
     assert edge.calls - before == 3
@@ -475,7 +503,7 @@ def test_a_passing_fault_between_pages_loses_no_row(
     ids = salesforce.insert("Order", [row] * 4_100)
     faults.arm(FaultRule(service="salesforce", kind=kind, path="/query/01g", times=2))
 
-    read = edge.read_orders(Selection(DAY, DAY))
+    read = all_orders(edge, Selection(DAY, DAY))
 
     assert sorted(order.order_id for order in read.orders) == sorted(ids)
     assert len(waited) == 2
@@ -488,7 +516,7 @@ def test_an_outage_ends_in_an_error_that_says_so(
     faults.arm(FaultRule(service="salesforce", kind="maintenance", times=None))
 
     with pytest.raises(SalesforceUnavailable) as caught:
-        edge.read_orders(Selection(DAY, DAY))
+        all_orders(edge, Selection(DAY, DAY))
 
     assert caught.value.code == "salesforce.unavailable"
     assert 0 < len(waited) < 10
@@ -503,13 +531,13 @@ def test_what_is_frozen_does_not_depend_on_the_order_of_rows(
         on_quote(salesforce, a_deal(salesforce).quote_id, coupon)
 
     first = (
-        edge.read_orders(Selection(DAY, DAY)),
-        edge.read_junctions(Selection(DAY, DAY), None, PATHS),
+        all_orders(edge, Selection(DAY, DAY)),
+        all_junctions(edge, Selection(DAY, DAY), None, PATHS),
     )
     salesforce.org.switches.salesforce_row_order = "scattered"
     second = (
-        edge.read_orders(Selection(DAY, DAY)),
-        edge.read_junctions(Selection(DAY, DAY), None, PATHS),
+        all_orders(edge, Selection(DAY, DAY)),
+        all_junctions(edge, Selection(DAY, DAY), None, PATHS),
     )
 
     assert first == second
