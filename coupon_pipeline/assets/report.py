@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from coupon_pipeline.assets.run import Run
-from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
 from coupon_pipeline.ledger.runs import (
@@ -142,31 +141,22 @@ def report_of(run: Run, ledger: Ledger) -> RunReport:
     """The report of a run whose stages have ended."""
     with ledger.reading() as tx:
         source.select_orders(tx, run.selection)
-        orders = source.read_orders(tx)
-        snapshots = decisions.read_snapshots(tx)
-        terms = decisions.read_terms(tx, snapshots)
-        decided = decisions.read_coupon_decisions(tx)
-        granted = {key for key, made in decisions.read_attachments(tx).items() if made.granted}
+        orders = source.count_orders(tx)
+        snapshots, blocked = decisions.count_snapshots(tx)
         problems = read_selected_problems(tx)
         totals, calls = read_stages(tx, run.run_id)
     made = totals.get("stripe_coupons", {})
-    blocked = sum(
-        not isinstance(terms[s.snapshot_id], DerivedCoupon)
-        or (s.snapshot_id in decided and decided[s.snapshot_id].decision == "blocked")
-        for s in snapshots
-        if s.snapshot_id not in granted
-    )
     blocked += made.get("not_made", 0)
     created, adopted = made.get("created", 0), made.get("adopted", 0)
     attached = totals.get("coupon_attachments", {})
     written = totals.get("salesforce_records", {})
     return RunReport(
         run_id=run.run_id,
-        orders=len(orders),
-        snapshots=len(snapshots),
+        orders=orders,
+        snapshots=snapshots,
         coupons={
             "created": created,
-            "reused": len(snapshots) - created - adopted - blocked,
+            "reused": snapshots - created - adopted - blocked,
             "adopted": adopted,
             "updated": made.get("updated", 0),
             "blocked": blocked,

@@ -8,17 +8,22 @@ lock, such as a notebook, are waited for as well. Both waits have a bound.
 
 import fcntl
 import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
+from uuid import uuid4
 
 import duckdb
 
 PATIENCE_SECONDS = 60.0
 _PAUSE_SECONDS = 0.02
+_MEMORY = "256MB"
+"""More than that waits in a temporary folder while a statement runs: without a limit DuckDB keeps
+what it has read for as long as the machine has room."""
 
 REBUILD = (
     "Put a copy from a backup in its place, or make it again from Salesforce and Stripe with: "
@@ -149,7 +154,10 @@ class _Engines:
                 self._idle = []
             if self._idle:
                 return self._idle.pop()
-        engine = duckdb.connect(":memory:")
+        folder = Path(tempfile.gettempdir()) / f"coupon_pipeline-{uuid4().hex}"
+        engine = duckdb.connect(
+            ":memory:", config={"memory_limit": _MEMORY, "temp_directory": str(folder)}
+        )
         engine.execute("set global TimeZone = 'UTC'")
         return engine
 

@@ -149,6 +149,14 @@ def read_snapshots(tx: Transaction) -> list[Snapshot]:
     return [_snapshot(row) for row in tx.rows("snapshots")]
 
 
+def count_snapshots(tx: Transaction) -> tuple[int, int]:
+    """How many snapshots the selected orders have, and of how many the coupon is blocked.
+
+    One whose discount was granted is not blocked by what was found out later.
+    """
+    return cast("tuple[int, int]", tx.rows("snapshots_and_blocked")[0])
+
+
 def read_siblings(tx: Transaction) -> list[Snapshot]:
     """Snapshots of other orders that use the same coupons: the first and last of each terms."""
     return [_snapshot(row) for row in tx.rows("sibling_snapshots")]

@@ -205,6 +205,11 @@ def read_order_days(tx: Transaction) -> dict[str, date]:
     return {cast("str", row[0]): cast("date", row[1]) for row in tx.rows("order_days")}
 
 
+def count_orders(tx: Transaction) -> int:
+    """How many orders are selected."""
+    return cast("int", tx.rows("count_of_selected")[0][0])
+
+
 def count_by_day(tx: Transaction, what: Literal["items", "associations"]) -> dict[date, int]:
     """How many the selected orders have, by day of activation; one of two days counts once."""
     return {cast("date", row[0]): cast("int", row[1]) for row in tx.rows(f"{what}_by_day")}

@@ -5,6 +5,7 @@ measured runs in a fresh Python: `call("tests.benchmarks.growth:stages", ...)`.
 """
 
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -23,14 +24,14 @@ ROOT = Path(__file__).parents[2]
 _STATUS = Path("/proc/self/status")
 
 
-def call(function: str, *arguments: str) -> Numbers:
+def call(function: str, *arguments: str, python: str = sys.executable) -> Numbers:
     """The numbers that `module:name` gives in a process of its own, and that process's.
 
     `processor seconds` are of all threads: on a machine that others use too they say more than
     the seconds.
     """
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.measuring", function, *arguments],
+        [python, "-m", "tests.benchmarks.measuring", function, *arguments],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         check=True,
@@ -54,6 +55,23 @@ def processor_seconds() -> float:
     """Of all threads of this process."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
+
+
+def take_settings(environment: str) -> None:
+    """Put settings, `NAME=value` a line, into this process's environment."""
+    for line in environment.splitlines():
+        name, _, value = line.partition("=")
+        os.environ[name] = value
+
+
+def per_second(numbers: Numbers, rows: int) -> Numbers:
+    """The numbers of `all`, with how many rows there were and how many a second."""
+    return {
+        **numbers,
+        "rows": rows,
+        "rows a second": rows / numbers["all: seconds"],
+        "rows a processor second": rows / numbers["all: processor seconds"],
+    }
 
 
 def rows_of(what: str, numbers: Numbers) -> list[Row]:

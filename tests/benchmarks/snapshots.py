@@ -1,21 +1,19 @@
-"""How fast associations become snapshots and terms: `python tests/benchmarks/snapshots.py [-n N]`.
+"""How fast associations become snapshots and terms: `python -m tests.benchmarks.snapshots [-n N]`.
 
 First the decisions alone, then what the asset `coupon_snapshots` does with them: read the ledger,
-decide, write it. Prints numbers and asserts nothing: they depend on the machine. The records are
-made before the clock starts, and count in the memory, as does the sandbox that stands for the org.
+decide, write it. Prints numbers and asserts nothing: they depend on the machine. Each part runs in
+a process of its own, so that memory is that of the part: not of the records' making, nor of the
+sandbox that stands for the org.
 """
 
 import argparse
 import os
 import platform
-import resource
-import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -41,12 +39,14 @@ from coupon_pipeline.domain.versions import is_edit
 from coupon_pipeline.ledger import Ledger, source
 from coupon_pipeline.sandbox.serving import Sandbox
 from coupon_pipeline.settings import load_settings
+from tests.benchmarks.measuring import Numbers, Row, call, measured, rows_of, take_settings
 
 ORG_ID = "00D000000000001EAA"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 ASSOCIATIONS_AN_ORDER = 4
 """One on the quote and three on its lines."""
 ORDERS_A_COUPON = 20
+SELECTION = Selection(BEGIN.date(), date(2036, 1, 1))
 MAPPING = """
 [coupon.metadata]
 region = "Region__c"
@@ -72,61 +72,74 @@ def main() -> None:
     count: int = parser.parse_args().n
     click.echo(
         f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, {count:,} associations"
+        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, "
+        f"load {os.getloadavg()[0]:.1f}"
     )
-    records = make_records(count)
-    report("memory with the records", memory())
-    decide(records)
-    with tempfile.TemporaryDirectory() as folder:
-        through_the_ledger(records, Path(folder))
+    for what, name, number in measure(count):
+        click.echo(f"{what:28} {name:48} {number:12,.2f}")
 
 
-def decide(records: Records) -> None:
-    """The pure part."""
-    began = time.perf_counter()
-    taken = take_snapshots(
-        ORG_ID,
-        orders=records.orders,
-        items=records.items,
-        associations=records.associations,
-        order_coupons=records.order_coupons,
-        versions=records.versions,
-        frozen={},
+def measure(count: int = 100_000) -> list[Row]:
+    """Rows: the decisions alone, and the asset with what it reads from and writes to the ledger."""
+    with Sandbox(company=False) as sandbox, tempfile.TemporaryDirectory() as folder:
+        environment = "\n".join(f"{k}={v}" for k, v in sandbox.addresses.environment().items())
+        asked = (str(count), environment, folder)
+        decided = call("tests.benchmarks.snapshots:decide", *asked[:1])
+        filled = call("tests.benchmarks.snapshots:fill", asked[0], folder)
+        runs = call("tests.benchmarks.snapshots:freeze", *asked)
+    return rows_of(f"{count:,} associations", {**decided, **filled, **runs})
+
+
+def decide(count: str) -> Numbers:
+    """The pure part, with all records and their snapshots in memory at once."""
+    records = make_records(int(count))
+    numbers: Numbers = {}
+    with measured(numbers, "decisions alone"):
+        taken = take_snapshots(
+            ORG_ID,
+            orders=records.orders,
+            items=records.items,
+            associations=records.associations,
+            order_coupons=records.order_coupons,
+            versions=records.versions,
+            frozen={},
+        )
+        derived = derive_all(taken.new, parse_mapping(MAPPING), DeriveOptions())
+    numbers["snapshots with terms"] = sum(
+        isinstance(each, DerivedCoupon) for each in derived.values()
     )
-    snapshots_at = time.perf_counter()
-    derived = derive_all(taken.new, parse_mapping(MAPPING), DeriveOptions())
-    ended = time.perf_counter()
-    report("snapshots", snapshots_at - began, "s")
-    report("terms", ended - snapshots_at, "s")
-    report("both", ended - began, "s")
-    report("highest memory of the process", memory())
-    usable = sum(isinstance(each, DerivedCoupon) for each in derived.values())
-    click.echo(f"{len(taken.new):,} snapshots, {usable:,} with terms")
+    return numbers
 
 
-def through_the_ledger(records: Records, folder: Path) -> None:
-    """What the asset does, with the records in DuckDB: the first run, and one with nothing new."""
-    ledger = Ledger(folder / "ledger.duckdb")
-    days = sorted(order.activation_day for order in records.orders)
-    selection = Selection(days[0], days[-1])
-    began = time.perf_counter()
-    with ledger.transaction() as tx:
-        source.record_orders(tx, selection, records.orders, records.items)
-        source.record_junctions(tx, selection, records.associations, records.order_coupons)
+def fill(count: str, folder: str) -> Numbers:
+    """A ledger with what would have been read."""
+    records = make_records(int(count))
+    numbers: Numbers = {}
+    with measured(numbers, "records into the ledger"), Ledger(_path(folder)).transaction() as tx:
+        source.record_orders(tx, SELECTION, records.orders, records.items)
+        source.record_junctions(tx, SELECTION, records.associations, records.order_coupons)
         source.record_coupons(tx, records.versions, is_edit)
-    report("records into the ledger", time.perf_counter() - began, "s")
-    with Sandbox(company=False) as sandbox:
-        os.environ.update(sandbox.addresses.environment())
-        settings = load_settings()
-        with closing(open_salesforce(settings)) as salesforce:
-            salesforce.read_org()
-            for run_id in ("first run of the asset", "second run, nothing new"):
-                began = time.perf_counter()
-                freeze_snapshots(
-                    Run(run_id, selection), ledger, salesforce, settings, parse_mapping(MAPPING)
+    return numbers
+
+
+def freeze(count: str, environment: str, folder: str) -> Numbers:
+    """What the asset does: read the ledger, decide, write it; and again with nothing new."""
+    take_settings(environment)
+    settings, ledger, mapping = load_settings(), Ledger(_path(folder)), parse_mapping(MAPPING)
+    numbers: Numbers = {}
+    with closing(open_salesforce(settings)) as salesforce:
+        salesforce.read_org()
+        for run_id in ("the asset", "the asset again, nothing new"):
+            with measured(numbers, run_id):
+                report = freeze_snapshots(
+                    Run(run_id, SELECTION), ledger, salesforce, settings, mapping
                 )
-                report(run_id, time.perf_counter() - began, "s")
-    report("highest memory of the process", memory())
+            assert report.totals["snapshots"] == int(count), "each association is one snapshot"
+    return numbers
+
+
+def _path(folder: str) -> Path:
+    return Path(folder) / "ledger.duckdb"
 
 
 def make_records(count: int) -> Records:
@@ -220,17 +233,6 @@ def a_copy(number: int, order: Order, item_id: str | None, version: CouponVersio
         stripe_id=None,
         fields={name: version.fields[name] for name in COPIED_FIELDS},
     )
-
-
-def memory() -> float:
-    """The most that the process has had so far, in MiB."""
-    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return most / 1024 if sys.platform == "linux" else most / 1024**2
-
-
-def report(what: str, number: float, unit: str = "MiB") -> None:
-    """One line."""
-    click.echo(f"{what:32} {number:12,.2f} {unit}")
 
 
 if __name__ == "__main__":
