@@ -38,10 +38,11 @@ def extract_orders(
             source.spool_orders(pages, page.orders, page.items)
             for order in page.orders:
                 report.show((order.order_number, order.activated_at, order.stripe_id))
+        spooled = pages.end()
         with ledger.transaction() as tx:
             begin_run(tx, run.run_id, run.selection, mapping.mapping_hash)
             source.record_orders(
-                tx, run.selection, pages.spooled("activated_orders"), pages.spooled("order_items")
+                tx, run.selection, spooled["activated_orders"], spooled["order_items"]
             )
             orders = Counter(source.read_order_days(tx).values())
             items = source.count_by_day(tx, "items")

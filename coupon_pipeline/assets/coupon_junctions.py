@@ -41,9 +41,10 @@ def extract_junctions(
             watermark = max(filter(None, (watermark, page.watermark)), default=None)
             for a in page.associations:
                 report.show((a.level, a.parent_id, a.quote_coupon_id, a.created_at))
+        spooled = pages.end()
         with ledger.transaction() as tx:
             source.record_junctions(
-                tx, run.selection, pages.spooled("coupon_junctions"), pages.spooled("order_coupons")
+                tx, run.selection, spooled["coupon_junctions"], spooled["order_coupons"]
             )
             versions = source.record_coupons(tx, list(changed.values()), is_edit)
             if watermark is not None:

@@ -5,7 +5,7 @@ come page by page wait in a file of their own, not in memory, until all have bee
 """
 
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,13 @@ from coupon_pipeline.ledger.columns import table_columns
 from coupon_pipeline.ledger.rows import Cell, staged_value
 from coupon_pipeline.ledger.transaction import Spooled
 
-_MEMORY = "128MB"
+_LIMITS: dict[str, bool | int | float | str | list[str]] = {
+    "memory_limit": "192MB",
+    "preserve_insertion_order": False,
+    "threads": 1,
+}
+_ROWS_A_GROUP = 10_000
+"""So many are held until they are written; the raw fields of a copy are long."""
 
 
 class Spool:
@@ -23,32 +29,31 @@ class Spool:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._connection = duckdb.connect(
-            str(folder / "spool.duckdb"), config={"memory_limit": _MEMORY}
-        )
+        self._connection = duckdb.connect(str(folder / "spool.duckdb"), config=_LIMITS)
         self._connection.execute("SET TimeZone = 'UTC'")
-        self._keys: dict[str, str] = {}
+        self._tables: set[str] = set()
 
     def add(
         self, table: str, key: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]]
     ) -> None:
-        """Rows of a page; of several with the same key one will count."""
-        if table not in self._keys:
+        """Rows of a page; of several with the same key the last one counts."""
+        if table not in self._tables:
             kinds = dict(table_columns()[table])
             listed = ", ".join(f"{column} {kinds[column]}" for column in columns)
-            self._connection.execute(f"create table {table} ({listed})")
-            self._keys[table] = key
-        with self._connection.appender(table) as appender:
+            self._connection.execute(f"create table {table} ({listed}, primary key ({key}))")
+            self._tables.add(table)
+        with self._connection.appender(table, action="upsert") as appender:
             appender.append_rows([staged_value(cell) for cell in row] for row in rows)
 
-    def spooled(self, table: str) -> Spooled:
-        """All that was added for a table, for as long as the spool is there."""
-        path = self._folder / f"{table}.parquet"
-        self._connection.execute(
-            f"copy (select distinct on ({self._keys[table]}) * from {table}) "  # noqa: S608
-            f"to '{path}' (format parquet)"
-        )
-        return Spooled(path)
+    def end(self) -> Mapping[str, Spooled]:
+        """All that was added, by table; it is there until the block ends. Nothing more comes."""
+        spooled = {table: Spooled(self._folder / f"{table}.parquet") for table in self._tables}
+        for table, rows in spooled.items():
+            self._connection.execute(
+                f"copy {table} to '{rows.path}' (format parquet, row_group_size {_ROWS_A_GROUP})"
+            )
+        self._connection.close()
+        return spooled
 
     def close(self) -> None:
         """Nothing can be added any more."""

@@ -6,7 +6,7 @@ other in another, without Dagster, whose highest memory is what counts.
 
 import argparse
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,35 +14,18 @@ from uuid import uuid4
 
 import click
 
-from coupon_pipeline.assets.activated_orders import extract_orders
-from coupon_pipeline.assets.coupon_attachments import load_attachments
-from coupon_pipeline.assets.coupon_junctions import extract_junctions
-from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
+from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.report import report_of
 from coupon_pipeline.assets.reporting import counted_stage
-from coupon_pipeline.assets.resources import (
-    open_ledger,
-    open_salesforce,
-    open_stripe,
-    read_mapping,
-)
-from coupon_pipeline.assets.run import Run, StageReport
-from coupon_pipeline.assets.salesforce_records import write_back
-from coupon_pipeline.assets.stripe_coupons import load_coupons
+from coupon_pipeline.assets.run import Run
+from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.settings import load_settings
 from tests.benchmarks.measuring import Numbers, Row, call, measured, rows_of, take_settings
 from tests.benchmarks.sandbox import Addresses, served
 
 SIZES = (1000, 10_000, 100_000)
-STAGES = (
-    "activated_orders",
-    "coupon_junctions",
-    "coupon_snapshots",
-    "stripe_coupons",
-    "coupon_attachments",
-    "salesforce_records",
-)
+NAMES = [stage.name for stage in STAGES]
 _LONG_AGO = date(2015, 1, 1)
 
 
@@ -51,14 +34,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--orders", type=int, nargs="+", default=SIZES)
     parser.add_argument("--plan", action="store_true", help="write nothing to either service")
-    parser.add_argument("--until", choices=STAGES, default=STAGES[-1], help="the last stage")
+    parser.add_argument("--until", choices=NAMES, default=NAMES[-1], help="the last stage")
     asked = parser.parse_args()
     for what, name, number in measure(asked.orders, plan=asked.plan, until=asked.until):
         click.echo(f"{what:40} {name:44} {number:12,.2f}")
 
 
 def measure(
-    sizes: Sequence[int] = SIZES, *, plan: bool = False, until: str = STAGES[-1]
+    sizes: Sequence[int] = SIZES, *, plan: bool = False, until: str = NAMES[-1]
 ) -> list[Row]:
     """Rows for each size: every stage up to one, and the run as a whole."""
     rows = []
@@ -90,31 +73,16 @@ def every_order() -> Selection:
 
 
 def stages(environment: str, plan: str, until: str) -> Numbers:
-    """All stages over all orders, in this process."""
+    """The stages over all orders, in this process."""
     take_settings(environment)
-    settings = load_settings()
     run = Run(f"growth-{uuid4()}", every_order(), dry_run=plan == "True")
-    ledger, mapping = open_ledger(settings), read_mapping(settings)
     numbers: Numbers = {}
-    with closing(open_salesforce(settings)) as salesforce, closing(open_stripe(settings)) as stripe:
-        steps: dict[str, Callable[[], StageReport]] = {
-            "activated_orders": lambda: extract_orders(run, ledger, salesforce, settings, mapping),
-            "coupon_junctions": lambda: extract_junctions(run, ledger, salesforce, mapping),
-            "coupon_snapshots": lambda: freeze_snapshots(
-                run, ledger, salesforce, settings, mapping
-            ),
-            "stripe_coupons": lambda: load_coupons(run, ledger, stripe, settings, mapping),
-            "coupon_attachments": lambda: load_attachments(run, ledger, stripe, settings),
-            "salesforce_records": lambda: write_back(run, ledger, salesforce, settings, mapping),
-        }
-        for name in STAGES[: STAGES.index(until) + 1]:
-            with (
-                measured(numbers, name),
-                counted_stage(run, ledger, salesforce=salesforce, stripe=stripe) as counted,
-            ):
-                counted.report = steps[name]()
+    with closing(Connection(load_settings())) as at:
+        for stage in STAGES[: NAMES.index(until) + 1]:
+            with measured(numbers, stage.name), counted_stage(run, at) as counted:
+                counted.report = stage.make(run, at)
         with measured(numbers, "report"):
-            report = report_of(run, ledger)
+            report = report_of(run, at.ledger)
     for kind in ("seconds", "processor seconds"):
         numbers[f"all: {kind}"] = sum(n for k, n in numbers.items() if k.endswith(f": {kind}"))
     numbers["all: peak MiB"] = max(n for k, n in numbers.items() if k.endswith(": peak MiB"))

@@ -12,7 +12,7 @@ import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
@@ -20,17 +20,15 @@ from uuid import uuid4
 
 import click
 
-from coupon_pipeline.assets.coupon_attachments import load_attachments
-from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
-from coupon_pipeline.assets.resources import open_ledger, open_salesforce, read_mapping
-from coupon_pipeline.assets.run import Run, StageReport
-from coupon_pipeline.assets.salesforce_records import write_back
-from coupon_pipeline.assets.stripe_coupons import load_coupons
+from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.resources import open_ledger
+from coupon_pipeline.assets.run import Run
+from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.settings import load_settings
 from coupon_pipeline.stripe_api import Job, StripeEdge
 from coupon_pipeline.stripe_api.workers import Outcome
-from tests.benchmarks.growth import account, every_order
+from tests.benchmarks.growth import NAMES, account, every_order
 from tests.benchmarks.measuring import Numbers, Row, call, measured, rows_of, take_settings
 from tests.benchmarks.sandbox import served
 
@@ -77,25 +75,16 @@ def plan(environment: str) -> Numbers:
     """A plan on a copy of the ledger, from extracted rows to every change that would be made."""
     take_settings(environment)
     settings = load_settings()
-    mapping, stripe_account = read_mapping(settings), settings.stripe()
+    key, base_url = settings.stripe().api_key, settings.stripe().api_base
     numbers: Numbers = {}
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        closing(open_salesforce(settings)) as salesforce,
-        closing(TimedStripe(stripe_account.api_key, base_url=stripe_account.api_base)) as stripe,
-    ):
-        ledger = Ledger(Path(folder) / "ledger.duckdb")
+    with tempfile.TemporaryDirectory() as folder:
+        ledger, stripe = Ledger(Path(folder) / "ledger"), TimedStripe(key, base_url=base_url)
         open_ledger(settings).copy_to(ledger.path)
-        salesforce.describe()
         run = Run(f"plan-{uuid4()}", every_order(), dry_run=True)
-        steps: tuple[Callable[[], StageReport], ...] = (
-            lambda: freeze_snapshots(run, ledger, salesforce, settings, mapping),
-            lambda: load_coupons(run, ledger, stripe, settings, mapping),
-            lambda: load_attachments(run, ledger, stripe, settings),
-            lambda: write_back(run, ledger, salesforce, settings, mapping),
-        )
-        with measured(numbers, "plan"):
-            done = [step() for step in steps]
+        with closing(Connection(settings, ledger=ledger, stripe=stripe)) as at:
+            at.salesforce.describe()
+            with measured(numbers, "plan"):
+                done = [stage.make(run, at) for stage in STAGES[NAMES.index("coupon_snapshots") :]]
         numbers["plan: seconds without waiting for Stripe"] = (
             numbers["plan: seconds"] - stripe.waited
         )

@@ -1,0 +1,49 @@
+"""Pages wait in a file until one transaction takes all of them over."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.ledger import Ledger, source
+from coupon_pipeline.ledger.spool import spool
+from tests.domain.strategies import ACTIVATED, an_item, an_order
+
+DAY_OF_ORDER = Selection(ACTIVATED.date(), ACTIVATED.date())
+
+
+def test_a_record_that_comes_twice_counts_once_as_it_came_last(tmp_path: Path) -> None:
+    """Somebody changes an order while its pages are being read, or two statements name it."""
+    ledger = Ledger(tmp_path / "ledger.duckdb")
+    before, after = an_order(stripe_id=None), an_order(stripe_id="sub_1")
+    same, item = replace(before, order_number="again"), an_item()
+    with spool() as pages:
+        source.spool_orders(pages, [before, same], [])
+        source.spool_orders(pages, [after], [item, item])
+        spooled = pages.end()
+        with ledger.transaction() as tx:
+            source.record_orders(
+                tx, DAY_OF_ORDER, spooled["activated_orders"], spooled["order_items"]
+            )
+
+    with ledger.reading() as tx:
+        source.select_orders(tx, DAY_OF_ORDER)
+        assert source.read_orders(tx) == [after]
+        assert source.read_items(tx) == [item]
+
+
+def test_nothing_read_leaves_nothing_behind(tmp_path: Path) -> None:
+    """A page without rows is an answer too."""
+    ledger = Ledger(tmp_path / "ledger.duckdb")
+    with ledger.transaction() as tx:
+        source.record_orders(tx, DAY_OF_ORDER, [an_order()], [an_item()])
+    with spool() as pages:
+        source.spool_orders(pages, [], [])
+        spooled = pages.end()
+        with ledger.transaction() as tx:
+            source.record_orders(
+                tx, DAY_OF_ORDER, spooled["activated_orders"], spooled["order_items"]
+            )
+
+    with ledger.reading() as tx:
+        source.select_orders(tx, DAY_OF_ORDER)
+        assert (source.read_orders(tx), source.read_items(tx)) == ([], [])
