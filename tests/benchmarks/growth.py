@@ -1,18 +1,15 @@
-"""Time and memory as orders grow: `python -m tests.benchmarks.growth [--orders N ...]`.
+"""Time and memory as orders grow.
 
-The sandbox serves a company of that size from a process of its own; the stages run one after the
+The sandbox serves a company of each size from a process of its own; the stages run one after the
 other in another, without Dagster, whose highest memory is what counts.
 """
 
-import argparse
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 from uuid import uuid4
-
-import click
 
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.report import report_of
@@ -21,37 +18,22 @@ from coupon_pipeline.assets.run import Run
 from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.settings import load_settings
-from tests.benchmarks.measuring import Numbers, Row, call, measured, rows_of, take_settings
+from tests.benchmarks.measuring import Numbers, call, measured, take_settings, told
+from tests.benchmarks.options import Options
+from tests.benchmarks.report import Number
 from tests.benchmarks.sandbox import Addresses, served
 
-SIZES = (1000, 10_000, 100_000)
 NAMES = [stage.name for stage in STAGES]
 _LONG_AGO = date(2015, 1, 1)
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, nargs="+", default=SIZES)
-    parser.add_argument("--plan", action="store_true", help="write nothing to either service")
-    parser.add_argument("--until", choices=NAMES, default=NAMES[-1], help="the last stage")
-    asked = parser.parse_args()
-    for what, name, number in measure(asked.orders, plan=asked.plan, until=asked.until):
-        click.echo(f"{what:40} {name:44} {number:12,.2f}")
-
-
-def measure(
-    sizes: Sequence[int] = SIZES, *, plan: bool = False, until: str = NAMES[-1]
-) -> list[Row]:
-    """Rows for each size: every stage up to one, and the run as a whole."""
-    rows = []
-    for size in sizes:
+def measure(options: Options) -> Iterator[Number]:
+    """Every stage for each size, and the run as a whole."""
+    for size in options.grown:
         with served("--orders", str(size)) as (addresses, _), tempfile.TemporaryDirectory() as home:
-            numbers = call(
-                "tests.benchmarks.growth:stages", account(addresses, Path(home)), str(plan), until
-            )
-        rows += rows_of(f"a company of {size:,} orders", numbers)
-    return rows
+            environment = account(addresses, Path(home))
+            numbers = call("tests.benchmarks.growth:stages", environment, options.until)
+        yield from told(f"a company of {size:,} orders", numbers, {"all: peak MiB": "at most 600"})
 
 
 def account(addresses: Addresses, home: Path) -> str:
@@ -72,10 +54,10 @@ def every_order() -> Selection:
     return Selection(_LONG_AGO, datetime.now(UTC).date())
 
 
-def stages(environment: str, plan: str, until: str) -> Numbers:
+def stages(environment: str, until: str) -> Numbers:
     """The stages over all orders, in this process."""
     take_settings(environment)
-    run = Run(f"growth-{uuid4()}", every_order(), dry_run=plan == "True")
+    run = Run(f"growth-{uuid4()}", every_order())
     numbers: Numbers = {}
     with closing(Connection(load_settings())) as at:
         for stage in STAGES[: NAMES.index(until) + 1]:
@@ -88,7 +70,3 @@ def stages(environment: str, plan: str, until: str) -> Numbers:
     numbers["all: peak MiB"] = max(n for k, n in numbers.items() if k.endswith(": peak MiB"))
     numbers |= {"orders": report.orders, "snapshots": report.snapshots}
     return numbers | {f"discounts {each}": n for each, n in report.attachments.items()}
-
-
-if __name__ == "__main__":
-    main()

@@ -10,14 +10,15 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeAlias, cast
 
-Row: TypeAlias = tuple[str, str, float]
-"""What was measured, the number's name, the number."""
+from tests.benchmarks.report import Number
+
 Numbers: TypeAlias = dict[str, float]
 
 ROOT = Path(__file__).parents[2]
@@ -74,9 +75,12 @@ def per_second(numbers: Numbers, rows: int) -> Numbers:
     }
 
 
-def rows_of(what: str, numbers: Numbers) -> list[Row]:
-    """Numbers as rows of a report."""
-    return [(what, name, number) for name, number in numbers.items()]
+def told(
+    what: str, numbers: Numbers, wanted: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Number]:
+    """The numbers for a report, with what is aimed at, by name."""
+    for name, number in numbers.items():
+        yield Number(what, name, number, wanted.get(name, ""))
 
 
 def _forget_peak() -> None:

@@ -1,24 +1,19 @@
 """How long a plan takes, and whether it is the same each time.
 
-    python -m tests.benchmarks.planning [--orders N]
-
 Orders are extracted first, which is not counted. Then two processes make the plan, each on a copy
 of that ledger, and their fingerprints are compared. Waiting for Stripe's reads is told apart: it
 depends on the account's limits, not on the planner.
 """
 
-import argparse
 import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
-
-import click
 
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.resources import open_ledger
@@ -29,10 +24,13 @@ from coupon_pipeline.settings import load_settings
 from coupon_pipeline.stripe_api import Job, StripeEdge
 from coupon_pipeline.stripe_api.workers import Outcome
 from tests.benchmarks.growth import NAMES, account, every_order
-from tests.benchmarks.measuring import Numbers, Row, call, measured, rows_of, take_settings
+from tests.benchmarks.measuring import Numbers, call, measured, take_settings, told
+from tests.benchmarks.options import Options
+from tests.benchmarks.report import Number
 from tests.benchmarks.sandbox import served
 
 T = TypeVar("T")
+_WITHOUT_WAITING = "plan: seconds without waiting for Stripe"
 
 
 class TimedStripe(StripeEdge):
@@ -52,23 +50,18 @@ class TimedStripe(StripeEdge):
         self.waited += time.monotonic() - began
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--orders", type=int, default=10_000)
-    for what, name, number in measure(parser.parse_args().orders):
-        click.echo(f"{what:32} {name:44} {number:12,.2f}")
-
-
-def measure(orders: int = 10_000) -> list[Row]:
-    """Rows of the two plans, and whether they are the same to the byte."""
-    with served("--orders", str(orders)) as (addresses, _), tempfile.TemporaryDirectory() as home:
+def measure(options: Options) -> Iterator[Number]:
+    """Two plans, and whether they are the same to the byte."""
+    size = str(options.planned_orders)
+    with served("--orders", size) as (addresses, _), tempfile.TemporaryDirectory() as home:
         environment = account(addresses, Path(home))
-        call("tests.benchmarks.growth:stages", environment, "False", "coupon_junctions")
+        call("tests.benchmarks.growth:stages", environment, "coupon_junctions")
         first, second = (call("tests.benchmarks.planning:plan", environment) for _ in range(2))
+    what = f"plan for {options.planned_orders:,} orders"
     same = first.pop("fingerprint") == second.pop("fingerprint")
-    rows = [*rows_of(f"plan for {orders:,} orders", first), *rows_of("once more", second)]
-    return [*rows, ("both", "identical to the byte", float(same))]
+    yield from told(what, first, {_WITHOUT_WAITING: "under 5"})
+    yield from told(f"{what}, once more", second)
+    yield Number(what, "identical to the byte", float(same), "1")
 
 
 def plan(environment: str) -> Numbers:
@@ -85,14 +78,8 @@ def plan(environment: str) -> Numbers:
             at.salesforce.describe()
             with measured(numbers, "plan"):
                 done = [stage.make(run, at) for stage in STAGES[NAMES.index("coupon_snapshots") :]]
-        numbers["plan: seconds without waiting for Stripe"] = (
-            numbers["plan: seconds"] - stripe.waited
-        )
+        numbers[_WITHOUT_WAITING] = numbers["plan: seconds"] - stripe.waited
     told = json.dumps([(report.stage, report.totals, report.changes) for report in done])
     numbers["changes"] = sum(len(report.changes) for report in done)
     numbers["fingerprint"] = int(hashlib.sha256(told.encode()).hexdigest()[:12], 16)
     return numbers
-
-
-if __name__ == "__main__":
-    main()

@@ -1,24 +1,18 @@
-"""How fast associations become snapshots and terms: `python -m tests.benchmarks.snapshots [-n N]`.
+"""How fast associations become snapshots and terms.
 
 First the decisions alone, then what the asset `coupon_snapshots` does with them: read the ledger,
-decide, write it. Prints numbers and asserts nothing: they depend on the machine. Each part runs in
-a process of its own, so that memory is that of the part: not of the records' making, nor of the
-sandbox that stands for the org.
+decide, write it. Each part runs in a process of its own, so that memory is that of the part: not of
+the records' making, nor of the sandbox that stands for the org. Processor seconds are of all
+threads; on a machine that others use too they say more than the seconds.
 """
 
-import argparse
-import os
-import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-
-import click
-import duckdb
 
 from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
 from coupon_pipeline.assets.resources import open_salesforce
@@ -39,7 +33,9 @@ from coupon_pipeline.domain.versions import is_edit
 from coupon_pipeline.ledger import Ledger, source
 from coupon_pipeline.sandbox.serving import Sandbox
 from coupon_pipeline.settings import load_settings
-from tests.benchmarks.measuring import Numbers, Row, call, measured, rows_of, take_settings
+from tests.benchmarks.measuring import Numbers, call, measured, take_settings, told
+from tests.benchmarks.options import Options
+from tests.benchmarks.report import Number
 
 ORG_ID = "00D000000000001EAA"
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -65,29 +61,18 @@ class Records:
     versions: Sequence[CouponVersion]
 
 
-def main() -> None:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-n", type=int, default=100_000, help="associations")
-    count: int = parser.parse_args().n
-    click.echo(
-        f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, "
-        f"Python {platform.python_version()}, DuckDB {duckdb.__version__}, "
-        f"load {os.getloadavg()[0]:.1f}"
-    )
-    for what, name, number in measure(count):
-        click.echo(f"{what:28} {name:48} {number:12,.2f}")
-
-
-def measure(count: int = 100_000) -> list[Row]:
-    """Rows: the decisions alone, and the asset with what it reads from and writes to the ledger."""
+def measure(options: Options) -> Iterator[Number]:
+    """The decisions alone, and the asset with what it reads from and writes to the ledger."""
+    count = str(options.associations)
     with Sandbox(company=False) as sandbox, tempfile.TemporaryDirectory() as folder:
         environment = "\n".join(f"{k}={v}" for k, v in sandbox.addresses.environment().items())
-        asked = (str(count), environment, folder)
-        decided = call("tests.benchmarks.snapshots:decide", *asked[:1])
-        filled = call("tests.benchmarks.snapshots:fill", asked[0], folder)
-        runs = call("tests.benchmarks.snapshots:freeze", *asked)
-    return rows_of(f"{count:,} associations", {**decided, **filled, **runs})
+        numbers = {
+            **call("tests.benchmarks.snapshots:decide", count),
+            **call("tests.benchmarks.snapshots:fill", count, folder),
+            **call("tests.benchmarks.snapshots:freeze", count, environment, folder),
+        }
+    wanted = {"the asset: seconds": "under 10", "the asset: peak MiB": "under 600"}
+    yield from told(f"{options.associations:,} associations", numbers, wanted)
 
 
 def decide(count: str) -> Numbers:
@@ -233,7 +218,3 @@ def a_copy(number: int, order: Order, item_id: str | None, version: CouponVersio
         stripe_id=None,
         fields={name: version.fields[name] for name in COPIED_FIELDS},
     )
-
-
-if __name__ == "__main__":
-    main()
