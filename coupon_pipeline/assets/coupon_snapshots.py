@@ -98,9 +98,23 @@ class _Freezing:
                 policy=self._policy,
             )
         result = look()
-        if result.new and self._mapping.currency_options == "corporate_rates":
+        converts = self._mapping.currency_options == "corporate_rates"
+        if result.new and converts:
             result = look(rates=self._read_rates())
-        snapshots = [*frozen.values(), *result.new]
+        unrated = [
+            key
+            for key, snapshot in frozen.items()
+            if converts and snapshot.rates is None and key not in granted
+        ]
+        rated = [
+            replace(frozen[key], rates=rates)
+            for key in unrated
+            if (rates := self._read_rates().get(self._days[frozen[key].scope.order_id])) is not None
+        ]
+        snapshots = [
+            *{**frozen, **{each.snapshot_id: each for each in rated}}.values(),
+            *result.new,
+        ]
         today = {coupon.quote_coupon_id: coupon for coupon in seen_last}
         completed = [_with_new_paths(snapshot, self._mapping, today) for snapshot in snapshots]
         derived = derive_all(completed, self._mapping, self._options)
@@ -114,6 +128,7 @@ class _Freezing:
         with self._ledger.transaction() as tx:
             source.select_orders_by_id(tx, order_ids)
             decisions.record_snapshots(tx, result.new, at, self._run.run_id)
+            decisions.record_rates(tx, rated)
             decisions.record_terms(tx, self._mapping.mapping_hash, derived)
             problems = [*result.problems, *_blocked(snapshots, held_back)]
             note_problems(tx, "coupon_snapshots", problems, self._days, at)

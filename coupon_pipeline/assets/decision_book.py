@@ -166,9 +166,10 @@ class Situation:
         """The attachment that takes the place of a granted one, or why its coupon cannot be had."""
         coupon = self.coupons.get((derived.quote_coupon_id, derived.terms_hash))
         decided = self.decided.get(snapshot_id)
-        if coupon is None or (decided is not None and decided.code is not None):
-            why = decided.reason.rstrip(".") if decided else "its Stripe coupon is not there"
-            return Blocked(REFUSED, {"reason": why})
+        if decided is not None and decided.code is not None:
+            return Blocked(REFUSED, {"reason": decided.reason.rstrip(".")})
+        if coupon is None:
+            return Blocked(REFUSED, {"reason": "its Stripe coupon could not be made"})
         return wanted_attachment(self.snapshots[snapshot_id], derived.terms, coupon.coupon_id)
 
     def terms_attached_by(self, plans: Iterable[TargetPlan]) -> list[Terms]:

@@ -86,6 +86,7 @@ class FoundAgain:
             ],
             target_id,
         )
+        self._book.before[g.snapshot_id] = row  # what the plan says of it later builds on this
         terms = self._coupons[coupon_id].terms
         return replace(
             g,

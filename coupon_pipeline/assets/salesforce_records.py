@@ -1,7 +1,9 @@
 """Back to Salesforce: Stripe ids on coupon records, and the order coupons that are missing."""
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from uuid import uuid4
 
 from coupon_pipeline.assets.connection import Connection
@@ -12,7 +14,7 @@ from coupon_pipeline.domain.derivation import DeriveOptions, derive
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.planned_writes import PlannedWrite
 from coupon_pipeline.domain.problems import Blocked, Effect, Problem
-from coupon_pipeline.domain.records import CouponVersion, Order, OrderCoupon, Scalar
+from coupon_pipeline.domain.records import CouponVersion, Order, OrderCoupon, Scalar, Scope
 from coupon_pipeline.domain.snapshots import MissingOrderCoupon, Snapshot, take_snapshots
 from coupon_pipeline.domain.terms import terms_hash
 from coupon_pipeline.ledger import Ledger, decisions, source
@@ -49,6 +51,8 @@ from coupon_pipeline.settings import Settings
 STAGE = "salesforce_records"
 SET_STRIPE_ID, CREATE_ORDER_COUPON = "stripe_id.update", "order_coupon.create"
 UPSERT_SYNC_RECORD = "sync_record.upsert"
+_REFUSED = "salesforce.row_refused"
+_REQUEST_ID = re.compile(r"\breq_\w+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +114,8 @@ class RowWrite:
 class _Situation:
     orders: Mapping[str, Order]
     snapshots: Mapping[str, Snapshot]
+    siblings: Sequence[Snapshot]
+    """Of other orders with the same quote coupons."""
     usable: Mapping[str, CouponDecision]
     """Decisions that gave a Stripe coupon, by snapshot id."""
     copies: Sequence[OrderCoupon]
@@ -199,6 +205,7 @@ def _read_situation(
         snapshots = {s.snapshot_id: s for s in decisions.read_snapshots(tx)}
         copies = source.read_order_coupons(tx)
         versions, quote_coupons = source.read_coupon_states(tx)
+        noted = read_selected_problems(tx)
         known = take_snapshots(
             org.org_id,
             orders=orders,
@@ -211,27 +218,47 @@ def _read_situation(
         return _Situation(
             orders={order.order_id: order for order in orders},
             snapshots=snapshots,
-            usable={
-                snapshot_id: decision
-                for snapshot_id, decision in decisions.read_coupon_decisions(tx).items()
-                if decision.coupon_id is not None
-            },
+            siblings=decisions.read_siblings(tx),
+            usable=_usable(decisions.read_coupon_decisions(tx), snapshots, noted),
             copies=copies,
             quote_coupons=[c for c in quote_coupons if c.quote_coupon_id not in seen],
             coupons=decisions.read_coupons(tx),
             missing=known.missing_order_coupons,
-            noted=read_selected_problems(tx),
+            noted=noted,
             told={**read_sync_records(tx), **_doubtful(read_open_intents(tx), snapshots)},
         )
+
+
+def _usable(
+    decided: Mapping[str, CouponDecision],
+    snapshots: Mapping[str, Snapshot],
+    noted: Iterable[NotedProblem],
+) -> dict[str, CouponDecision]:
+    """Decisions that gave a coupon, without those of terms that are held back by now."""
+    held_back = {
+        _compound_id(each)
+        for each in noted
+        if each.stage == "coupon_snapshots" and each.effect == Effect.BLOCKED
+    }
+    return {
+        snapshot_id: decision
+        for snapshot_id, decision in decided.items()
+        if decision.coupon_id is not None
+        and (snapshot := snapshots.get(snapshot_id)) is not None
+        and f"{_primary(snapshot.scope)}-{snapshot.quote_coupon_id}" not in held_back
+    }
+
+
+def _primary(scope: Scope) -> str:
+    """The record that a coupon of this scope is told at."""
+    return scope.order_item_id or scope.order_id
 
 
 def _doubtful(
     intents: Iterable[WriteIntent], snapshots: Mapping[str, Snapshot]
 ) -> dict[str, SyncRecord]:
     """Sync records of which nobody knows whether they were written: they are told again."""
-    orders = {
-        s.scope.order_item_id or s.scope.order_id: s.scope.order_id for s in snapshots.values()
-    }
+    orders = {_primary(s.scope): s.scope.order_id for s in snapshots.values()}
     return {
         intent.target_id: SyncRecord(intent.target_id, orders[primary], "Error", "")
         for intent in intents
@@ -251,10 +278,7 @@ def _read_before(situation: _Situation) -> list[tuple[str, str]]:
 
 
 def _order_coupon_updates(situation: _Situation) -> list[RowWrite]:
-    by_scope = {
-        (s.scope.order_item_id or s.scope.order_id, s.quote_coupon_id): s
-        for s in situation.snapshots.values()
-    }
+    by_scope = {(_primary(s.scope), s.quote_coupon_id): s for s in situation.snapshots.values()}
     rows = []
     for copy in situation.copies:
         scope = copy.order_item_id or copy.order_id or ""
@@ -278,7 +302,11 @@ def _order_coupon_updates(situation: _Situation) -> list[RowWrite]:
 def _quote_coupon_updates(
     situation: _Situation, settings: Settings, mapping: CouponMapping, salesforce: SalesforceEdge
 ) -> list[RowWrite]:
-    """A quote coupon names the Stripe coupon of its terms of today, if there is one already."""
+    """A quote coupon names the Stripe coupon of its terms of today, if there is one already.
+
+    Amounts that are converted are those of the order that was activated last, whichever orders are
+    at hand: an older day that is run again must not set the name back.
+    """
     org = salesforce.read_org()
     options = DeriveOptions(
         default_currency=None
@@ -286,13 +314,18 @@ def _quote_coupon_updates(
         else settings.coupon_pipeline_default_currency or org.default_currency,
         extra_currencies=frozenset(settings.coupon_pipeline_extra_currencies),
     )
-    users = {s.quote_coupon_id: s for s in situation.snapshots.values()}
+    own = sorted(situation.snapshots.values(), key=_activated)
+    users = {s.quote_coupon_id: s for s in own}
+    latest: dict[str, Snapshot] = {}
+    for each in sorted((*users.values(), *situation.siblings), key=_activated):
+        latest[each.quote_coupon_id] = each
     rows = []
     for coupon in situation.quote_coupons:
         snapshot = users.get(coupon.quote_coupon_id)
         if coupon.is_deleted or snapshot is None:
             continue
-        derived = derive(coupon.fields, coupon.currency, mapping, options, rates=snapshot.rates)
+        rates = latest[coupon.quote_coupon_id].rates
+        derived = derive(coupon.fields, coupon.currency, mapping, options, rates=rates)
         if isinstance(derived, Blocked):
             continue
         known = situation.coupons.get((coupon.quote_coupon_id, terms_hash(derived.terms)))
@@ -309,6 +342,10 @@ def _quote_coupon_updates(
             )
         )
     return rows
+
+
+def _activated(snapshot: Snapshot) -> tuple[datetime, str]:
+    return snapshot.activated_at, snapshot.snapshot_id
 
 
 def _creations(situation: _Situation) -> list[RowWrite]:
@@ -358,7 +395,7 @@ def _sync_records(situation: _Situation) -> list[RowWrite]:
     for compound_id, problems in blocked.items():
         told = " ".join(f"{p.code}: {p.message} {p.fix}" for p in problems)
         record = SyncRecord(compound_id, problems[0].order_id or "", "Error", told)
-        if situation.told.get(compound_id) != record:
+        if not _tells_the_same(situation.told.get(compound_id), record):
             rows.append(
                 _sync_record(
                     record,
@@ -376,6 +413,14 @@ def _sync_records(situation: _Situation) -> list[RowWrite]:
                 _sync_record(resolved, told_before, item_id if is_item else None, coupon_id or None)
             )
     return rows
+
+
+def _tells_the_same(told: SyncRecord | None, record: SyncRecord) -> bool:
+    """Whether only the number of the request that Stripe refused is another one."""
+    if told is None:
+        return False
+    texts = [_REQUEST_ID.sub("", each.message) for each in (told, record)]
+    return replace(told, message=texts[0]) == replace(record, message=texts[1])
 
 
 def _compound_id(problem: NotedProblem) -> str:
@@ -473,19 +518,20 @@ def _send(
             )
     for row, result in zip(rows, results, strict=True):
         if result.outcome is RowOutcome.REFUSED:
-            situation.problems.append(_problem(row, result))
+            situation.problems.append(problem_of_row(row, result))
     return next(
         (r for r in results if r.outcome in {RowOutcome.UNKNOWN, RowOutcome.NOT_SENT}), None
     )
 
 
-def _problem(row: RowWrite, result: RowResult) -> Problem:
-    """The discount is attached all the same, so what Salesforce does not take is a warning."""
-    code = "salesforce.row_refused"
-    if result.code == "salesforce.permission":
-        code = result.code
+def problem_of_row(row: RowWrite, result: RowResult) -> Problem:
+    """The discount is attached all the same, so what Salesforce does not take is a warning.
+
+    A row that stayed locked waits for the next run.
+    """
+    is_locked = result.code == "salesforce.row_locked"
     return Problem(
-        code,
+        result.code if is_locked or result.code == "salesforce.permission" else _REFUSED,
         {
             "operation": f"to write {', '.join(sorted(row.fields))}",
             "object": f"{row.object_name} {row.record_key}",
@@ -495,7 +541,7 @@ def _problem(row: RowWrite, result: RowResult) -> Problem:
         order_id=row.order_id,
         order_item_id=row.order_item_id,
         quote_coupon_id=row.quote_coupon_id,
-        effect_override=Effect.WARNING,
+        effect_override=None if is_locked else Effect.WARNING,
     )
 
 

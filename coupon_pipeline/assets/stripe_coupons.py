@@ -24,7 +24,7 @@ from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.plan import is_attachable, is_settled
 from coupon_pipeline.domain.planned_writes import digest_of
-from coupon_pipeline.domain.problems import Blocked, Problem
+from coupon_pipeline.domain.problems import Blocked, Effect, Problem
 from coupon_pipeline.domain.records import OrderCoupon, Scope
 from coupon_pipeline.domain.reuse import (
     CouponAction,
@@ -70,6 +70,8 @@ class _Situation:
     wanted: Sequence[WantedCoupon]
     known: Sequence[KnownCoupon]
     perhaps_granted: frozenset[str]
+    in_place: frozenset[str]
+    """Ids of snapshots whose discount is to be replaced."""
 
 
 def load_coupons(
@@ -201,6 +203,7 @@ def _read_situation(
             for c in known.values()
         ],
         _perhaps_granted(intents, known.values()),
+        frozenset(in_place),
     )
 
 
@@ -457,14 +460,22 @@ class _Making:
         )
 
     def problems(self) -> list[Problem]:
-        """One for each snapshot whose coupon cannot be had."""
+        """One for each snapshot whose coupon cannot be had.
+
+        That of a replacement blocks nothing, because the discount stays; what became of its coupon
+        in Stripe is told where the attachments are made.
+        """
         found: list[Problem] = []
         for key in self._situation.needs:
             error, action = self.errors.get(key), self._actions.get(key)
             for need in self._open(key):
+                in_place = need.snapshot_id in self._situation.in_place
                 if error is not None:
-                    found.append(problem_of(error, "making the coupon", need))
-                elif action is not None and action.blocked is not None:
+                    problem = problem_of(error, "making the coupon", need)
+                    if in_place and problem.effect is Effect.BLOCKED:
+                        problem = replace(problem, effect_override=Effect.WARNING)
+                    found.append(problem)
+                elif action is not None and action.blocked is not None and not in_place:
                     found.append(
                         action.blocked.problem(
                             order_id=need.scope.order_id,

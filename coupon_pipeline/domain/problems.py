@@ -169,14 +169,18 @@ _SIGNED = (
     "or grant the discount in Stripe by hand."
 )
 """What can be done about wrong terms that are already frozen."""
+_ELSEWHERE = (
+    "If the right value is in another field, name that field in the mapping file and {again}. "
+    + _SIGNED
+)
+"""The frozen fields are all that were readable, so that a mapping may still find it."""
 
 _COUPON_TERMS = (
     ProblemKind(
         "coupon.no_discount",
         Effect.BLOCKED,
         "{coupon} has neither a percentage nor an amount, so there is nothing to grant.",
-        "If the value is in another field, name that field in the mapping file and {again}. "
-        + _SIGNED,
+        _ELSEWHERE,
     ),
     ProblemKind(
         "coupon.amount_and_percent",
@@ -196,26 +200,26 @@ _COUPON_TERMS = (
         "coupon.percent_out_of_range",
         Effect.BLOCKED,
         "{coupon} gives {percent} percent off; it must be above 0 and at most 100.",
-        _SIGNED + " Then {again}.",
+        _ELSEWHERE,
     ),
     ProblemKind(
         "coupon.percent_precision",
         Effect.BLOCKED,
         "{coupon} gives {percent} percent off; at most 2 decimals are sent to Stripe.",
-        _SIGNED + " Then {again}.",
+        _ELSEWHERE,
     ),
     ProblemKind(
         "coupon.amount_not_positive",
         Effect.BLOCKED,
         "{coupon} takes {amount} {currency} off; an amount must be above 0.",
-        _SIGNED + " Then {again}.",
+        _ELSEWHERE,
     ),
     ProblemKind(
         "coupon.amount_precision",
         Effect.BLOCKED,
         "{coupon} takes {amount} {currency} off, but {currency} amounts must be whole multiples "
         "of {step}.",
-        _SIGNED + " Then {again}.",
+        _ELSEWHERE,
     ),
     ProblemKind(
         "coupon.duration_invalid",
@@ -254,8 +258,7 @@ _COUPON_TERMS = (
     ProblemKind(
         "coupon.redeem_by_too_far",
         Effect.BLOCKED,
-        "{coupon} can be redeemed until {redeem_by}; Stripe takes at most 5 years ahead, "
-        "which is {latest}.",
+        "{coupon} can be redeemed until {redeem_by}; Stripe takes at most 5 years ahead.",
         'Set redeem_by to "" in the mapping file if the limit is not needed, then {again}. '
         + _SIGNED,
     ),
@@ -282,7 +285,9 @@ _COUPON_TERMS = (
         "Compare the coupon's field history with the signed quote. If they differ, correct the "
         "discount in Stripe by hand; to hold such coupons back instead, set "
         "COUPON_PIPELINE_UNCERTAIN_TERMS=block. Where they are held back, add the missing order "
-        "coupon with the signed terms in Salesforce and {again}.",
+        "coupon with the signed terms in Salesforce and {again}. If it stays held back, a run "
+        "before that setting has frozen the terms of today: grant the discount in Stripe by hand, "
+        "or set COUPON_PIPELINE_UNCERTAIN_TERMS=use if they are right.",
     ),
     ProblemKind(
         "coupon.race",
@@ -324,9 +329,9 @@ _STRIPE_STATE = (
         Effect.BLOCKED,
         "Stripe coupon {coupon_id} of {coupon} is not in the Stripe account any more; discounts "
         "made from it go on, new ones cannot be made.",
-        "If it was deleted to end the offer, nothing is to be done. If the id in Stripe_ID__c is "
-        "from another Stripe account, clear that field and {again}. Otherwise grant the discount "
-        "in Stripe by hand.",
+        "If it was deleted to end the offer, nothing is to be done. If {coupon_id} is from another "
+        "Stripe account, clear Stripe_ID__c wherever it names it, on the quote coupon and on the "
+        "order coupon, and {again}. Otherwise grant the discount in Stripe by hand.",
     ),
     ProblemKind(
         "coupon.expired",
@@ -362,7 +367,8 @@ _STRIPE_STATE = (
         Effect.BLOCKED,
         "Stripe coupon {coupon_id}, named by {coupon}, is of {coupon_mode} mode, and this run "
         "works in {mode} mode.",
-        "Clear Stripe_ID__c on the record, or use the key of the other mode, then {again}.",
+        "Clear Stripe_ID__c wherever it names {coupon_id}, on the quote coupon and on the order "
+        "coupon, or use the key of the other mode, then {again}.",
     ),
 )
 
@@ -372,8 +378,9 @@ _CURRENCY = (
         Effect.BLOCKED,
         "{coupon} takes {amount} off, but no currency is known for it.",
         "In an org with several currencies give the integration user read access to the quote "
-        "coupon and its CurrencyIsoCode; with a single currency set "
-        "COUPON_PIPELINE_DEFAULT_CURRENCY. Then {again}.",
+        "coupon and its CurrencyIsoCode, or restore it from the recycle bin; with a single "
+        "currency set COUPON_PIPELINE_DEFAULT_CURRENCY. Then {again}. If the quote coupon is gone "
+        "for good, grant the discount in Stripe by hand.",
     ),
     ProblemKind(
         "currency.unsupported",
@@ -381,7 +388,9 @@ _CURRENCY = (
         "{coupon} is in {currency}, which is not used: {reason}.",
         "Use a currency that Stripe takes (docs.stripe.com/currencies) in a corrected quote "
         "coupon on an amendment order. A three-decimal currency that Stripe confirmed for the "
-        "account is switched on by COUPON_PIPELINE_EXTRA_CURRENCIES; then {again}.",
+        "account is switched on by COUPON_PIPELINE_EXTRA_CURRENCIES; a code that the org with its "
+        "single currency does not mean is corrected in COUPON_PIPELINE_DEFAULT_CURRENCY. Then "
+        "{again}.",
     ),
     ProblemKind(
         "currency.mismatch",

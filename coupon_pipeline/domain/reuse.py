@@ -331,9 +331,8 @@ class CouponPlanner:
         details = {"coupon_id": wanted.derived.coupon_id, "redeem_by": iso(until)}
         if until <= self._now:
             return Blocked("coupon.expired", details)
-        latest = _years_after(self._now, _YEARS_AHEAD)
-        if until > latest:
-            return Blocked("coupon.redeem_by_too_far", {**details, "latest": iso(latest)})
+        if until > _years_after(self._now, _YEARS_AHEAD):
+            return Blocked("coupon.redeem_by_too_far", details)
         return None
 
     def _of_reading(

@@ -157,6 +157,17 @@ def count_snapshots(tx: Transaction) -> tuple[int, int]:
     return cast("tuple[int, int]", tx.rows("snapshots_and_blocked")[0])
 
 
+def record_rates(tx: Transaction, snapshots: Iterable[Snapshot]) -> None:
+    """Complete snapshots that were frozen while nothing was converted with the rates of their day.
+
+    Rates that a snapshot has are left as they are.
+    """
+    rows = [(s.snapshot_id, s.rates.to_json()) for s in snapshots if s.rates is not None]
+    if rows:
+        tx.stage("coupon_snapshots", ["snapshot_id", "rates"], rows)
+        tx.run("complete_rates")
+
+
 def read_siblings(tx: Transaction) -> list[Snapshot]:
     """Snapshots of other orders that use the same coupons: the first and last of each terms."""
     return [_snapshot(row) for row in tx.rows("sibling_snapshots")]

@@ -28,7 +28,7 @@ def read_rates(
     """
     static_statement = Statement(
         "static",
-        select(["IsoCode", "ConversionRate"], "CurrencyType", "IsActive = true"),
+        select(["IsoCode", "ConversionRate", "IsCorporate"], "CurrencyType", "IsActive = true"),
     )
     dated_statement = Statement(
         "dated",
@@ -39,25 +39,37 @@ def read_rates(
         ),
     )
     answers = read_together(session, [get_of(static_statement), get_of(dated_statement)], _WHAT)
-    static = {
+    types = _rows(session, "static", answers["static"])
+    static = {row.known_text("IsoCode"): row.known_decimal("ConversionRate") for row in types}
+    corporate = {
         row.known_text("IsoCode"): row.known_decimal("ConversionRate")
-        for row in _rows(session, "static", answers["static"])
+        for row in types
+        if row.flag("IsCorporate")
     }
     dated = _rows(session, "dated", answers["dated"])
     if not static:
         return {}
-    return {day: _on(day, today, static, dated) for day in days}
+    return {day: _on(day, today, static, corporate, dated) for day in days}
 
 
-def _on(day: date, today: date, static: Mapping[str, Decimal], dated: list[Row]) -> ConversionRates:
-    """Of the dated rates, sorted by their first day, the last one that has begun by then."""
+def _on(
+    day: date,
+    today: date,
+    static: Mapping[str, Decimal],
+    corporate: Mapping[str, Decimal],
+    dated: list[Row],
+) -> ConversionRates:
+    """Of the dated rates, sorted by their first day, the last one that has begun by then.
+
+    The corporate currency, which all rates are against, needs no dated rate.
+    """
     rates: _Rates = {
         row.known_text("IsoCode"): row.known_decimal("ConversionRate")
         for row in dated
         if row.known_text("IsoCode") in static and _has_begun(row, day)
     }
     if rates:
-        return ConversionRates(day, "DatedConversionRate", rates)
+        return ConversionRates(day, "DatedConversionRate", {**corporate, **rates})
     return ConversionRates(today, "CurrencyType", static)
 
 

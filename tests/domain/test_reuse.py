@@ -422,17 +422,36 @@ def test_a_coupon_lasts_at_most_five_years(until: datetime, decision: str) -> No
         assert "2031-04-01" in action.reason
 
 
-def test_five_years_from_a_leap_day_end_on_the_last_of_february() -> None:
+@pytest.mark.parametrize(
+    ("until", "code"),
+    [
+        (datetime(2033, 2, 28, tzinfo=UTC), None),
+        (datetime(2033, 2, 28, 0, 0, 1, tzinfo=UTC), "coupon.redeem_by_too_far"),
+    ],
+)
+def test_five_years_from_a_leap_day_end_on_the_last_of_february(
+    until: datetime, code: str | None
+) -> None:
     """There is no 29 February five years later."""
     leap = datetime(2028, 2, 29, tzinfo=UTC)
-    until = int(datetime(2033, 3, 1, tzinfo=UTC).timestamp())
+    wanted = a_wanted_coupon(replace(TERMS, redeem_by=int(until.timestamp())))
 
-    (action,) = CouponPlanner((), now=leap, livemode=False).plan(
-        [a_wanted_coupon(replace(TERMS, redeem_by=until))], {}
-    )
+    (action,) = CouponPlanner((), now=leap, livemode=False).plan([wanted], {})
 
-    assert action.blocked is not None
-    assert action.blocked.details["latest"] == "2033-02-28T00:00:00Z"
+    assert (action.blocked.code if action.blocked else None) == code
+
+
+def test_what_blocks_a_coupon_is_told_in_the_same_words_the_next_day() -> None:
+    """Salesforce is told of a problem once, not once a run."""
+    wanted = a_wanted_coupon(replace(TERMS, redeem_by=int(ACTIVATED.timestamp()) + 10**9))
+
+    told = {
+        action.reason
+        for now in (ACTIVATED, ACTIVATED + DAY)
+        for action in CouponPlanner((), now=now, livemode=False).plan([wanted], {})
+    }
+
+    assert len(told) == 1
 
 
 def test_the_redemptions_left_are_shared_by_all_orders() -> None:

@@ -438,6 +438,20 @@ def test_the_orgs_rates_are_read_for_a_day(
     assert rates[date(2026, 3, 1)].rates["USD"] == 1
 
 
+def test_the_corporate_currency_needs_no_dated_rate(
+    salesforce: SalesforceService, edge: SalesforceEdge
+) -> None:
+    """All others are against it; without it nothing could be converted."""
+    rows = salesforce.store["DatedConversionRate"].rows
+    (corporate,) = (key for key, row in rows.items() if row["IsoCode"] == "USD")
+    del rows[corporate]
+
+    rates = edge.read_rates([date(2026, 2, 28)], today=DAY)[date(2026, 2, 28)]
+
+    assert rates.source == "DatedConversionRate"
+    assert (rates.rates["USD"], rates.rates["EUR"]) == (Decimal(1), Decimal("0.92"))
+
+
 def test_the_orgs_static_rates_serve_where_there_are_no_dated_ones(
     salesforce: SalesforceService, edge: SalesforceEdge
 ) -> None:
