@@ -277,7 +277,7 @@ def _writes(
             send=partial(stripe.write_attachments, plan.request),
             request_id_of=_request_id,
             serial_key=plan.request.target_id,
-            endpoint=(SCHEDULE_UPDATE if scheduled else SUBSCRIPTION_UPDATE).label,
+            endpoint=(SCHEDULE_UPDATE if scheduled else SUBSCRIPTION_UPDATE).path,
         )
         for plan in plans
         if plan.request is not None

@@ -120,7 +120,7 @@ def cost_of(
     """What it takes to apply the plan that these stages made."""
     writes = [write for stage in stages for write in stage.writes]
     requests = Counter(
-        _ENDPOINTS[each.operation].label for each in writes if each.system == "stripe"
+        _ENDPOINTS[each.operation].path for each in writes if each.system == "stripe"
     )
     calls = requests + Counter({n: 2 * k for n, k in stripe.rate_report().by_endpoint.items()})
     limits = limits_of(settings)

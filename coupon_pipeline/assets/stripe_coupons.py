@@ -366,7 +366,7 @@ class _Making:
                 before=None,
                 send=partial(stripe.create_coupon, action.coupon_id, action.terms, action.metadata),
                 request_id_of=_request_id,
-                endpoint=COUPON_CREATE.label,
+                endpoint=COUPON_CREATE.path,
             )
             for action in self._actions.values()
             if action.decision == "create"
@@ -384,7 +384,7 @@ class _Making:
                     stripe.update_coupon_metadata, action.coupon_id, dict(action.metadata_changes)
                 ),
                 request_id_of=_request_id,
-                endpoint=COUPON_UPDATE.label,
+                endpoint=COUPON_UPDATE.path,
             )
             for action in self._actions.values()
             if action.decision in {"update", "adopt"} and action.metadata_changes

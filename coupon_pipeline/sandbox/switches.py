@@ -55,6 +55,11 @@ class Switches:
         "Whether the metadata of the phase that is on reaches the subscription when the phase is "
         "updated. The documentation says: when the phase is entered.",
     )
+    stripe_endpoint_limit: Literal["path", "method_and_path"] = choice(
+        "path",
+        "What the limit of each endpoint counts: reading and writing a path together, or apart. "
+        "The documentation does not define an endpoint.",
+    )
     stripe_active_phase_discount: Literal["discount", "coupon"] = choice(
         "discount",
         "Which member of a phase's discount is filled once the phase is active.",

@@ -154,7 +154,7 @@ class StripeConnection:
                 return answer
             may_have_happened = may_have_happened or (request.endpoint.writes and answer.executed)
             if answer.slow_down is not None:
-                self._limiter.slow_down(answer.slow_down, request.endpoint.label)
+                self._limiter.slow_down(answer.slow_down, request.endpoint.path)
             pause = self._retries.pause(attempt, self._jitter(), answer.at_least)
             in_time = self._clock() - started + pause <= self._retries.total_seconds
             if not (answer.retry and in_time and attempt < self._retries.attempts):
@@ -173,7 +173,7 @@ class StripeConnection:
         refusals = self._refusals.get(label, ())
         if len(refusals) >= REFUSALS_BELIEVED:
             return _refused_again(refusals[-1])
-        self._limiter.take(label)
+        self._limiter.take(request.endpoint.path)
         self._count(writes=request.endpoint.writes, again=again)
         sent = datetime.now(UTC)
         try:

@@ -36,7 +36,7 @@ class StripeEdge(StripeConnection):
             Job(
                 coupon_id,
                 partial(coupons.read_coupon, self.send, coupon_id),
-                endpoint=COUPON.label,
+                endpoint=COUPON.path,
             )
             for coupon_id in sorted(set(coupon_ids))
         ]

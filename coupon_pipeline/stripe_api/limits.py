@@ -1,4 +1,4 @@
-"""How fast we may call: one bucket for the account and one for each endpoint.
+"""How fast we may call: one bucket for the account and one for each endpoint, which is a path.
 
 The documented limits are 100 requests a second for a live account, 25 for a test account or
 sandbox, and 25 for each endpoint: https://docs.stripe.com/rate-limits

@@ -24,7 +24,12 @@ _PATH_ID = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,254}")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """What Stripe counts its rate limits by: a method and a path with its ids left open."""
+    """A method and a path with its ids left open.
+
+    The documentation gives limits for each endpoint and does not say whether reading and writing
+    one path are two (https://docs.stripe.com/rate-limits). They are paced as one here, by the path,
+    which is within the limit either way.
+    """
 
     method: Method
     path: str

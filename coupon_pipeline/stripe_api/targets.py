@@ -88,8 +88,8 @@ def is_schedule_id(target_id: str) -> bool:
 
 
 def endpoint_of(target_id: str) -> str:
-    """The endpoint that reading a target calls first."""
-    return (SCHEDULE if is_schedule_id(target_id) else SUBSCRIPTION).label
+    """The path that reading a target calls first."""
+    return (SCHEDULE if is_schedule_id(target_id) else SUBSCRIPTION).path
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from coupon_pipeline.stripe_api.limits import (
     Pace,
 )
 
-READ = "GET /v1/coupons/{id}"
-WRITE = "POST /v1/coupons"
+READ = "/v1/coupons/{id}"
+WRITE = "/v1/coupons"
 
 
 class StandingClock:

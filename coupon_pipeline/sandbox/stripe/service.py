@@ -340,7 +340,8 @@ class StripeService:
     def _check_limits(self, desk: Desk, endpoint: Endpoint, key: Key) -> None:
         seconds = self.clock.now().timestamp() if self.clock.frozen else time.monotonic()
         name = f"{desk.account.account_id}/{key.livemode}"
-        place = f"{endpoint.method} {endpoint.path}"
+        apart = self.switches.stripe_endpoint_limit == "method_and_path"
+        place = f"{endpoint.method} {endpoint.path}" if apart else endpoint.path
         self.limits.check(name, place, seconds, self.switches, livemode=key.livemode)
 
     def _desk(self, account_id: str, *, livemode: bool) -> Desk:

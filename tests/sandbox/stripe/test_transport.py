@@ -192,6 +192,18 @@ def test_limits_answer_429_with_their_reason(shop: Shop, plain: Plain) -> None:
     assert plain("GET", "/v1/coupons").status_code == 200
 
 
+@pytest.mark.parametrize(("counted", "last"), [("path", 429), ("method_and_path", 404)])
+def test_an_endpoint_is_a_path_with_or_without_its_method(
+    shop: Shop, plain: Plain, counted: str, last: int
+) -> None:
+    """The documentation does not define it."""
+    shop.switch(rate_limits="live", endpoint_limit=counted)
+    for _ in range(25):
+        plain("GET", "/v1/coupons/X")
+
+    assert plain("POST", "/v1/coupons/X").status_code == last
+
+
 def test_lists_are_newest_first_and_paged_by_cursors(shop: Shop) -> None:
     """https://docs.stripe.com/api/pagination explains them."""
     for number in range(5):
