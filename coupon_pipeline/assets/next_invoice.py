@@ -9,7 +9,12 @@ from dataclasses import dataclass
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
 from coupon_pipeline.domain.currency import major_units
-from coupon_pipeline.domain.targets import LiveDiscount, ScheduleState, SubscriptionState
+from coupon_pipeline.domain.targets import (
+    LiveDiscount,
+    ScheduleState,
+    SubscriptionState,
+    TargetGone,
+)
 from coupon_pipeline.stripe_api import JsonObject, StripeEdge, StripeRejected
 from coupon_pipeline.stripe_api.targets import read_target
 
@@ -35,7 +40,7 @@ class NextInvoice:
 
 @dataclass(frozen=True, slots=True)
 class NotPreviewed:
-    """A planned change whose invoice Stripe cannot calculate, and why."""
+    """A target whose next invoice cannot be calculated, and why."""
 
     target_id: str
     reason: str
@@ -46,10 +51,10 @@ class NotPreviewed:
         return f"next invoice: cannot be shown, because {self.reason}"
 
 
-def next_invoice(stripe: StripeEdge, target_id: str, ours: Collection[str]) -> NextInvoice | None:
-    """The next invoice of a target, or None where there is none to come.
-
-    `ours` are the ids of the discounts that the pipeline granted.
+def next_invoice(
+    stripe: StripeEdge, target_id: str, ours: Collection[str]
+) -> NextInvoice | NotPreviewed:
+    """The next invoice of a target as it is, and without the discounts whose ids are in `ours`.
 
     Raises:
         StripeEdgeError: Stripe could not be asked.
@@ -58,7 +63,7 @@ def next_invoice(stripe: StripeEdge, target_id: str, ours: Collection[str]) -> N
     if isinstance(state, ScheduleState):
         state = state.subscription or state
     if not isinstance(state, SubscriptionState):
-        return None
+        return NotPreviewed(target_id, _without_subscription(state))
     without = {
         "discounts": _others(state.discounts, ours),
         "subscription_details": {
@@ -71,9 +76,17 @@ def next_invoice(stripe: StripeEdge, target_id: str, ours: Collection[str]) -> N
     try:
         now = stripe.preview_invoice(state.subscription_id)
         then = stripe.preview_invoice(state.subscription_id, without)
-    except StripeRejected:
-        return None
+    except StripeRejected as rejected:
+        return NotPreviewed(target_id, rejected.message)
     return NextInvoice(state.subscription_id, state.currency, _total(now.body), _total(then.body))
+
+
+def _without_subscription(state: ScheduleState | TargetGone) -> str:
+    if isinstance(state, ScheduleState):
+        return f"there is no subscription: the schedule's status is {state.status}"
+    if state.code == "target.not_subscription":
+        return "it is no subscription"
+    return "it is not in the Stripe account"
 
 
 def planned_invoice(

@@ -8,7 +8,7 @@ import click
 from rich.text import Text
 from rich.tree import Tree
 
-from coupon_pipeline.assets.next_invoice import NextInvoice, next_invoice
+from coupon_pipeline.assets.next_invoice import NextInvoice, NotPreviewed, next_invoice
 from coupon_pipeline.assets.resources import open_ledger, open_stripe
 from coupon_pipeline.cli.main import COULD_NOT_RUN, DONE
 from coupon_pipeline.cli.stories import Story, read_stories
@@ -45,7 +45,7 @@ def explain(*, record_id: str, with_invoice: bool, as_json: bool) -> int:
     return DONE if stories else COULD_NOT_RUN
 
 
-def show_story(story: Story, invoice: NextInvoice | None = None) -> None:
+def show_story(story: Story, invoice: NextInvoice | NotPreviewed | None = None) -> None:
     """One order as a tree: its coupons, and for each what is known in order."""
     tree = Tree(Text(story.headline, style="bold"))
     for chapter in story.chapters:
@@ -59,15 +59,19 @@ def show_story(story: Story, invoice: NextInvoice | None = None) -> None:
     Terminal().print(tree)
 
 
-def _next_invoices(settings: Settings, stories: list[Story]) -> dict[str, NextInvoice]:
+def _next_invoices(
+    settings: Settings, stories: list[Story]
+) -> dict[str, NextInvoice | NotPreviewed]:
     with closing(open_stripe(settings)) as stripe:
-        asked = {
+        return {
             story.order_id: next_invoice(stripe, story.target_id, story.discount_ids)
             for story in stories
             if story.target_id is not None
         }
-    return {order_id: invoice for order_id, invoice in asked.items() if invoice is not None}
 
 
-def _invoice_json(invoice: NextInvoice | None) -> dict[str, object]:
-    return {} if invoice is None else {"next_invoice": asdict(invoice)}
+def _invoice_json(invoice: NextInvoice | NotPreviewed | None) -> dict[str, object]:
+    if invoice is None:
+        return {}
+    shown = isinstance(invoice, NextInvoice)
+    return {"next_invoice" if shown else "not_previewed": asdict(invoice)}

@@ -155,6 +155,14 @@ def test_explain_shows_the_next_invoice_with_our_discounts_and_without(
     assert told["stories"][0]["next_invoice"]["with_ours"] == 18500
     assert world.discounted(order.subscription_id) == [(None, 500)]
 
+    world.stripe.v1.subscriptions.cancel(order.subscription_id or "")
+    ran = command("explain", order.order_id, "--invoice", "--json")
+    why = json.loads(ran.out)["stories"][0]["not_previewed"]
+    assert why["target_id"] == order.subscription_id
+    assert "No upcoming invoices" in why["reason"]
+    shown = " ".join(command("explain", order.order_id, "--invoice").out.split())
+    assert f"next invoice: cannot be shown, because {why['reason']}" in shown
+
 
 def test_the_services_being_down_is_status_1_and_the_next_run_finishes(
     world: World, command: Command, days: tuple[str, ...]
