@@ -310,16 +310,7 @@ class World:
 
     def _extend(self, schedule: stripe.SubscriptionSchedule, order: MadeOrder) -> str:
         """A further phase of a year, with everything else as it is."""
-        phases: list[JsonObject] = [
-            {
-                "start_date": phase.start_date,
-                "end_date": phase.end_date,
-                "items": [_phase_item(item) for item in phase.items],
-                "discounts": [_entry(each) for each in phase.discounts] or "",
-                "metadata": dict(phase.metadata.to_dict()) if phase.metadata else {},
-            }
-            for phase in schedule.phases
-        ]
+        phases = [_phase(each) for each in schedule.phases]
         last = dict(phases[-1])
         last.pop("start_date")
         last.pop("end_date")
@@ -332,6 +323,26 @@ class World:
             schedule.id, cast("Any", {"phases": [*phases, last], "proration_behavior": "none"})
         )
         return schedule.id
+
+    def put_on_last_phase_by_hand(self, schedule_id: str, coupon_id: str) -> int:
+        """Somebody adds a coupon to the last phase in the Stripe dashboard; when that begins."""
+        schedule = self.stripe.v1.subscription_schedules.retrieve(schedule_id)
+        phases = [_phase(each) for each in schedule.phases]
+        entries = [_entry(each) for each in schedule.phases[-1].discounts]
+        phases[-1]["discounts"] = [*entries, {"coupon": coupon_id}]
+        self.stripe.v1.subscription_schedules.update(
+            schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+        )
+        return schedule.phases[-1].start_date
+
+    def invoiced(self, subscription_id: str | None) -> list[tuple[int, int]]:
+        """When each invoice of a subscription was made, and its total in minor units."""
+        invoices = self.sandbox.run_on_loop(lambda: self.sandbox.stripe.all("invoice"))
+        return [
+            (each["created"], each["total"])
+            for each in invoices
+            if each["parent"]["subscription_details"]["subscription"] == subscription_id
+        ]
 
     def schedule_later(self, order: MadeOrder, *, starts_in: timedelta) -> str:
         """The order sync makes a schedule that begins later."""
@@ -493,6 +504,16 @@ class World:
         return make_plan(
             load_settings(), self.selection(*order_ids), replace_attached=replace_attached
         )
+
+
+def _phase(phase: Any) -> JsonObject:
+    return {
+        "start_date": phase.start_date,
+        "end_date": phase.end_date,
+        "items": [_phase_item(item) for item in phase.items],
+        "discounts": [_entry(each) for each in phase.discounts] or "",
+        "metadata": dict(phase.metadata.to_dict()) if phase.metadata else {},
+    }
 
 
 def _phase_item(item: Any) -> JsonObject:

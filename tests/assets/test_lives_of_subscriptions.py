@@ -2,7 +2,8 @@
 
 After every run each customer has been granted exactly what was signed, once: a coupon has been
 redeemed as often as it was signed, and what is not used up is on the subscription, or in the phase
-of the amendment that it was signed for. `LIVES=500` tries that many lives instead of a few.
+of the amendment that it was signed for. Every invoice takes off what was signed, and nothing else.
+`LIVES=500` tries that many lives instead of a few.
 """
 
 import os
@@ -11,7 +12,7 @@ from calendar import monthrange
 from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -28,6 +29,8 @@ from tests.world import MadeOrder, World
 FIRST_DAY = date(2025, 9, 1)
 EVER = Selection(FIRST_DAY, date(2026, 11, 20))
 
+SECOND = timedelta(seconds=1)
+
 durations = st.sampled_from(["once", "repeating", "forever"])
 percents = st.integers(min_value=1, max_value=40)
 
@@ -43,7 +46,9 @@ class Signed:
     schedule_id: str | None = None
     amends: "Signed | None" = None
     granted_at: datetime | None = None
-    removed: bool = False
+    removed_at: datetime | None = None
+    second_phase: datetime | None = None
+    """When it begins, of the initial order of a schedule."""
 
     @property
     def is_plain(self) -> bool:
@@ -66,10 +71,16 @@ class Lives(RuleBasedStateMachine):
         self.coupon = self.world.quote_coupon(Percent_Off__c=10, Duration__c="forever")
         self.percent = 10
         self.signed: list[Signed] = []
-        self.foreign: Counter[str] = Counter()
+        self.foreign: dict[str, datetime] = {}
+        """By subscription, from when on it has a discount of somebody's, 50 % for good."""
 
     def teardown(self) -> None:
-        self._open.close()
+        """Every life ends with two runs and what is invoiced after each of them."""
+        with self._open:
+            for _ in range(2):
+                self.the_pipeline_runs()
+                self.time_passes(days=45)
+                self._check()
 
     @rule(percent=percents, duration=durations)
     def sign_an_order_with_its_own_coupon(self, percent: int, duration: str) -> None:
@@ -88,7 +99,11 @@ class Lives(RuleBasedStateMachine):
         coupon = self._a_coupon(percent, duration)
         order = self.world.order(coupons=[coupon])
         schedule_id = self.world.manage(order)
-        self.signed.append(Signed(order, percent, duration, coupon, schedule_id))
+        phases = self.world.stripe.v1.subscription_schedules.retrieve(schedule_id).phases
+        begins = datetime.fromtimestamp(phases[-1].start_date, UTC)
+        self.signed.append(
+            Signed(order, percent, duration, coupon, schedule_id, second_phase=begins)
+        )
 
     @precondition(lambda self: self._amendable())
     @rule(which=st.integers(min_value=0), percent=percents, duration=durations)
@@ -153,12 +168,34 @@ class Lives(RuleBasedStateMachine):
         plain = [s for s in self.signed if s.is_plain]
         signed = plain[which % len(plain)]
         target = signed.order.subscription_id or ""
-        if self.foreign[target]:
+        if target in self.foreign:
             return
         coupon = self.world.stripe_create("coupon", percent_off=50, duration="forever")
         kept = [{"discount": each} for each in self.world.discount_ids(target)]
         self.world.discounts_by_hand(target, [*kept, {"coupon": str(coupon["id"])}])
-        self.foreign[target] += 1
+        self.foreign[target] = self.world.sandbox.clock.now() + SECOND  # after an invoice of now
+
+    @precondition(lambda self: self._to_come())
+    @rule(which=st.integers(min_value=0))
+    def somebody_adds_a_discount_to_a_phase_to_come(self, which: int) -> None:
+        """The whole schedule is sent again, as the dashboard does."""
+        signed = self._to_come()[which % len(self._to_come())]
+        coupon = self.world.stripe_create("coupon", percent_off=50, duration="forever")
+        begins = self.world.put_on_last_phase_by_hand(signed.schedule_id or "", str(coupon["id"]))
+        self.foreign[signed.order.subscription_id or ""] = datetime.fromtimestamp(begins, UTC)
+
+    def _to_come(self) -> list[Signed]:
+        """Orders whose schedule still has its first phase on, and one phase more."""
+        amended = {id(signed.amends) for signed in self.signed}
+        now = self.world.sandbox.clock.now()
+        return [
+            s
+            for s in self.signed
+            if s.second_phase is not None
+            and now < s.second_phase
+            and id(s) not in amended
+            and s.order.subscription_id not in self.foreign
+        ]
 
     @precondition(lambda self: self._removable())
     @rule(which=st.integers(min_value=0))
@@ -173,10 +210,10 @@ class Lives(RuleBasedStateMachine):
             if percent == 50
         ]
         self.world.discounts_by_hand(target, kept)
-        signed.removed = True
+        signed.removed_at = self.world.sandbox.clock.now()
 
     def _removable(self) -> list[Signed]:
-        return [s for s in self.signed if s.granted_at and not s.removed and s.is_plain]
+        return [s for s in self.signed if s.granted_at and not s.removed_at and s.is_plain]
 
     @rule(days=st.sampled_from([1, 20, 45]))
     def time_passes(self, days: int) -> None:
@@ -212,9 +249,30 @@ class Lives(RuleBasedStateMachine):
                 self._check_amendment(signed)
                 continue
             target = signed.order.subscription_id
-            expected = [50] * self.foreign[target or ""] + [signed.percent] * self._is_live(signed)
+            begins = self.foreign.get(target or "")
+            theirs = begins is not None and begins <= self.world.sandbox.clock.now() + SECOND
+            expected = [50] * theirs + [signed.percent] * self._is_live(signed)
             found = [percent for percent, _ in self.world.discounted(target)]
             assert Counter(found) == Counter(expected), signed
+            self._check_invoices(signed)
+
+    def _check_invoices(self, signed: Signed) -> None:
+        """One price of 100.00 a month: less what was signed, and less what somebody added."""
+        assert signed.granted_at is not None
+        invoices = [
+            (datetime.fromtimestamp(created, UTC), total)
+            for created, total in self.world.invoiced(signed.order.subscription_id)
+        ]
+        first = min((at for at, _ in invoices if at > signed.granted_at), default=None)
+        for at, total in invoices:
+            ours = at > signed.granted_at and (not signed.removed_at or at <= signed.removed_at)
+            if signed.duration == "once":
+                ours = ours and at == first
+            elif signed.duration == "repeating":
+                ours = ours and at < _three_months_after(signed.granted_at)
+            begins = self.foreign.get(signed.order.subscription_id or "")
+            expected = 100 * (100 - signed.percent * ours)
+            assert total == (expected // 2 if begins and begins <= at else expected), (signed, at)
 
     def _check_amendment(self, signed: Signed) -> None:
         """Its phase is a year away: its coupon is named there once, after what goes on for good."""
@@ -231,7 +289,7 @@ class Lives(RuleBasedStateMachine):
         """Whether the discount is still to be seen: neither removed, nor spent, nor over."""
         assert signed.granted_at is not None
         now = self.world.sandbox.clock.now()
-        if signed.removed:
+        if signed.removed_at:
             return False
         if signed.duration == "forever":
             return True
