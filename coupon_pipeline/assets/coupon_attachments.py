@@ -6,11 +6,12 @@ from functools import partial
 
 from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out
 from coupon_pipeline.assets.connection import Connection
-from coupon_pipeline.assets.decision_book import DecisionBook, Situation
+from coupon_pipeline.assets.decision_book import DecisionBook
 from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
 from coupon_pipeline.assets.reading_targets import Target, ids_of, read_targets
 from coupon_pipeline.assets.replacements import asked_for, granted_terms
 from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.assets.situation import Situation
 from coupon_pipeline.assets.stage_asset import stage_asset
 from coupon_pipeline.assets.stripe_coupons import pin_account
 from coupon_pipeline.assets.target_planning import plan_targets

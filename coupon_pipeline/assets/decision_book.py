@@ -1,12 +1,13 @@
-"""What a load of attachments rests on, and the rows and problems that come of it."""
+"""What a load of attachments decides, and the rows and problems that come of it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 
 from coupon_pipeline.assets.carrying_out import Written, problem_of
-from coupon_pipeline.assets.replacements import Asked, granted_terms
+from coupon_pipeline.assets.replacements import granted_terms
 from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.assets.situation import REFUSED, Situation
 from coupon_pipeline.domain.attachments import (
     AttachmentOutcome,
     OutcomeName,
@@ -15,7 +16,6 @@ from coupon_pipeline.domain.attachments import (
     made_discounts,
 )
 from coupon_pipeline.domain.derivation import DerivedCoupon
-from coupon_pipeline.domain.plan import is_attachable, wanted_attachment
 from coupon_pipeline.domain.problems import Blocked, Problem
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.schedules import unproven
@@ -23,180 +23,17 @@ from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.superseded import superseded
 from coupon_pipeline.domain.targets import (
     ScheduleState,
-    SubscriptionState,
-    TargetPolicy,
-    TargetState,
-    WantedAttachment,
-    find_item,
 )
 from coupon_pipeline.domain.terms import Terms
 from coupon_pipeline.domain.verification import verify_schedule, verify_subscription
 from coupon_pipeline.ledger import Transaction, decisions
-from coupon_pipeline.ledger.decisions import Attachment, Carry, CouponDecision, RecordedCoupon
+from coupon_pipeline.ledger.decisions import Attachment, Carry, RecordedCoupon
 from coupon_pipeline.ledger.replacements import Replacement, record_replacements
 from coupon_pipeline.stripe_api import Answer, StripeEdgeError
 from coupon_pipeline.stripe_api.targets import parse_schedule, parse_subscription
 
 _GRANTED = frozenset({"attached", "adopted", "replaced", "unchanged"})
-REFUSED = "attachment.replacement_refused"
 _MADE = frozenset({"attached", "adopted", "replaced"})
-
-
-@dataclass(frozen=True, slots=True)
-class GrantedWish:
-    """A snapshot that was granted earlier, in the form of a wish, and where its order points."""
-
-    target_id: str
-    wanted: WantedAttachment
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """The selected orders, those that share a target with them, and what is known of them."""
-
-    orders: Mapping[str, Order]
-    snapshots: Mapping[str, Snapshot]
-    terms: Mapping[str, DerivedCoupon | Blocked]
-    coupons: Mapping[tuple[str, str], RecordedCoupon]
-    decided: Mapping[str, CouponDecision]
-    before: Mapping[str, Attachment]
-    replacements: Sequence[Replacement]
-    due_targets: frozenset[str]
-    asked: Mapping[str, Asked]
-    """What an operator wants replaced, by snapshot id."""
-
-    def days(self) -> dict[str, date]:
-        """Activation day by order."""
-        return {order.order_id: order.activation_day for order in self.orders.values()}
-
-    def orders_on(self, target_ids: Iterable[str]) -> dict[str, str]:
-        """The orders that name one of these targets, with the name, by order id."""
-        named = set(target_ids)
-        return {
-            order.order_id: order.target_id
-            for order in self.orders.values()
-            if order.target_id is not None and order.target_id in named
-        }
-
-    def granted_on(self, target_ids: Iterable[str]) -> list[GrantedWish]:
-        """What was granted to the orders that name one of these targets."""
-        on = self.orders_on(target_ids)
-        made_from = {coupon.coupon_id: coupon.terms for coupon in self.coupons.values()}
-        wishes = []
-        for snapshot_id, attachment in self.before.items():
-            snapshot, terms = self.snapshots[snapshot_id], self.terms[snapshot_id]
-            target_id = on.get(snapshot.scope.order_id)
-            if target_id is None or not attachment.granted or isinstance(terms, Blocked):
-                continue
-            made = made_from.get(attachment.coupon_id or "", terms.terms)
-            wish = wanted_attachment(snapshot, made, attachment.coupon_id or "")
-            wishes.append(GrantedWish(target_id, wish))
-        return wishes
-
-    def was_granted(self, snapshot_id: str) -> bool:
-        """Whether the ledger remembers that it was attached or adopted."""
-        before = self.before.get(snapshot_id)
-        return before is not None and before.granted
-
-    def targets_to_replace_on(self) -> set[str]:
-        """Where an operator wants discounts replaced."""
-        orders = [self.orders[each.snapshot.scope.order_id] for each in self.asked.values()]
-        return {o.target_id for o in orders if o.target_id is not None and is_attachable(o)}
-
-    def may_be_proven(self, snapshot: Snapshot) -> bool:
-        """Whether an attachment may have been made that the ledger does not remember.
-
-        Its terms are good, so it may have been attached before Stripe ended its coupon.
-        """
-        order = self.orders[snapshot.scope.order_id]
-        return (
-            snapshot.snapshot_id not in self.before
-            and isinstance(self.terms[snapshot.snapshot_id], DerivedCoupon)
-            and is_attachable(order)
-        )
-
-    def doubtful_on(self, target_ids: Collection[str]) -> list[str]:
-        """Snapshots of orders that name one of these targets, blocked but perhaps proven."""
-        return [
-            snapshot_id
-            for snapshot_id, snapshot in self.snapshots.items()
-            if self.orders[snapshot.scope.order_id].target_id in target_ids
-            and self.may_be_proven(snapshot)
-            and isinstance(self.ready(snapshot), Blocked)
-        ]
-
-    def proven(self, snapshot_id: str) -> AttachmentOutcome:
-        """The outcome of a snapshot that only the proof in Stripe remembers."""
-        terms = self.terms[snapshot_id]
-        return AttachmentOutcome(
-            snapshot_id,
-            "unchanged",
-            "the proof in Stripe says it was attached before",
-            coupon_id=terms.coupon_id if isinstance(terms, DerivedCoupon) else None,
-        )
-
-    def as_it_is(self, row: Attachment, state: TargetState, prefix: str) -> Attachment:
-        """A grant that only the proof remembers, with the coupon that its place really has.
-
-        That of other terms of the same quote coupon where the terms of then are not known any
-        more: no order coupon was written, and the quote coupon was edited since.
-        """
-        snapshot = self.snapshots[row.snapshot_id]
-        subscription = state.subscription if isinstance(state, ScheduleState) else state
-        if not isinstance(subscription, SubscriptionState) or row.discount_id is not None:
-            return row
-        place, live = subscription.subscription_id, subscription.discounts
-        if snapshot.scope.order_item_id is not None:
-            policy = TargetPolicy(metadata_prefix=prefix)
-            at = find_item(snapshot.scope.order_item_id, None, subscription.items, policy)
-            if at is None:
-                return row
-            place, live = subscription.items[at].item_id, subscription.items[at].discounts
-        ours = {
-            c.coupon_id
-            for c in self.coupons.values()
-            if c.quote_coupon_id == snapshot.quote_coupon_id
-        }
-        there = next((each for each in live if each.coupon_id in ours), None)
-        if there is None:
-            return row
-        return replace(row, coupon_id=there.coupon_id, discount_id=there.discount_id, place=place)
-
-    def in_place(self, snapshot_id: str, derived: DerivedCoupon) -> WantedAttachment | Blocked:
-        """The attachment that takes the place of a granted one, or why its coupon cannot be had."""
-        coupon = self.coupons.get((derived.quote_coupon_id, derived.terms_hash))
-        decided = self.decided.get(snapshot_id)
-        if decided is not None and decided.code is not None:
-            return Blocked(REFUSED, {"reason": decided.reason.rstrip(".")})
-        if coupon is None:
-            return Blocked(REFUSED, {"reason": "its Stripe coupon could not be made"})
-        return wanted_attachment(self.snapshots[snapshot_id], derived.terms, coupon.coupon_id)
-
-    def terms_attached_by(self, plans: Iterable[TargetPlan]) -> list[Terms]:
-        """The terms of each discount that the plans newly attach."""
-        attached = (o.snapshot_id for p in plans for o in p.outcomes if o.outcome == "attached")
-        found = (self.terms.get(snapshot_id) for snapshot_id in attached)
-        return [each.terms for each in found if isinstance(each, DerivedCoupon)]
-
-    def exhausted(self, snapshot: Snapshot, coupon_id: str, left: int) -> Blocked:
-        """That a coupon's redemptions go to orders that were activated earlier."""
-        terms = self.terms[snapshot.snapshot_id]
-        limit = 0 if isinstance(terms, Blocked) else terms.terms.max_redemptions or 0
-        used = {"redeemed": str(limit), "limit": str(limit)}
-        return Blocked("coupon.exhausted", {"coupon_id": coupon_id, "left": str(left), **used})
-
-    def ready(self, snapshot: Snapshot) -> WantedAttachment | Blocked:
-        """The attachment that a snapshot wants, or why its coupon cannot be used."""
-        terms = self.terms[snapshot.snapshot_id]
-        if isinstance(terms, Blocked):
-            return terms
-        decided = self.decided.get(snapshot.snapshot_id)
-        if decided is not None and decided.code is not None:
-            return Blocked(decided.code)
-        coupon = self.coupons.get((terms.quote_coupon_id, terms.terms_hash))
-        if coupon is None:
-            return Blocked("stripe.rejected")
-        return wanted_attachment(snapshot, terms.terms, coupon.coupon_id)
 
 
 class DecisionBook:

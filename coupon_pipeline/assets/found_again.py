@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from coupon_pipeline.assets.decision_book import DecisionBook, Situation
+from coupon_pipeline.assets.decision_book import DecisionBook
 from coupon_pipeline.assets.replacements import TargetView
 from coupon_pipeline.assets.run import now
+from coupon_pipeline.assets.situation import Situation
 from coupon_pipeline.domain.attachments import AttachmentOutcome
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.mapping import RECORD_KEYS, TERMS_KEY

@@ -6,7 +6,8 @@ from functools import partial
 from types import MappingProxyType
 
 from coupon_pipeline.assets.carrying_out import Outages
-from coupon_pipeline.assets.decision_book import DecisionBook, Situation
+from coupon_pipeline.assets.decision_book import DecisionBook
+from coupon_pipeline.assets.situation import Situation
 from coupon_pipeline.domain.plan import names_disagree
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.targets import (

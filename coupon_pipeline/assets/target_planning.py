@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
-from coupon_pipeline.assets.decision_book import DecisionBook, Situation
+from coupon_pipeline.assets.decision_book import DecisionBook
 from coupon_pipeline.assets.found_again import FoundAgain
 from coupon_pipeline.assets.reading_targets import Target, ids_of
 from coupon_pipeline.assets.replacements import TargetView, target_policy
 from coupon_pipeline.assets.run import now
+from coupon_pipeline.assets.situation import Situation
 from coupon_pipeline.domain.attachments import TargetPlan
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.plan import beyond_the_limit
