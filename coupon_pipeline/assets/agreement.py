@@ -1,16 +1,18 @@
 """Whether the ledger and both systems say the same: read as for a new ledger, and compared."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from coupon_pipeline.assets.rebuilding import EVERYTHING, rebuild
+from coupon_pipeline.assets.rebuilding import EVERYTHING, read_systems
+from coupon_pipeline.assets.run import now
+from coupon_pipeline.domain.audit import differences
 from coupon_pipeline.domain.derivation import DerivedCoupon
-from coupon_pipeline.domain.reuse import metadata_changes
-from coupon_pipeline.domain.snapshots import Snapshot
+from coupon_pipeline.domain.difference import Difference, Held, HeldDiscount, Seen
+from coupon_pipeline.domain.problems import RecordNames
+from coupon_pipeline.domain.reuse import KnownCoupon
 from coupon_pipeline.ledger import Ledger, decisions, source
-from coupon_pipeline.ledger.decisions import Attachment, RecordedCoupon
+from coupon_pipeline.ledger.problems import read_names
 from coupon_pipeline.ledger.runs import Calls
 from coupon_pipeline.ledger.verification import Discrepancy
 from coupon_pipeline.settings import Settings
@@ -20,10 +22,24 @@ from coupon_pipeline.settings import Settings
 class Agreement:
     """A comparison of the ledger with both systems."""
 
+    orders: int
     coupons: int
     attachments: int
     calls: Calls
-    discrepancies: tuple[Discrepancy, ...]
+    differences: tuple[Difference, ...]
+    names: RecordNames
+    """What the records of the differences are called."""
+    unread: tuple[str, ...]
+    """Targets that could not be read just now: nothing is said of them."""
+
+    @property
+    def discrepancies(self) -> tuple[Discrepancy, ...]:
+        """Where the ledger says something else than the systems."""
+        return tuple(
+            Discrepancy("systems", each.record_id, each.what(RecordNames()))
+            for each in self.differences
+            if each.contradicts_ledger
+        )
 
     def as_json(self) -> dict[str, object]:
         """For the document that `verify --json` prints."""
@@ -35,7 +51,7 @@ class Agreement:
 
 
 def compare_with_systems(settings: Settings, ledger: Ledger) -> Agreement:
-    """Read both systems as for a new ledger, and tell where the ledger says something else.
+    """Read both systems as for a new ledger, and tell every difference.
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: one of the two
@@ -43,109 +59,70 @@ def compare_with_systems(settings: Settings, ledger: Ledger) -> Agreement:
     """
     with tempfile.TemporaryDirectory(prefix="coupon_pipeline-verify-") as folder:
         made_again = Ledger(Path(folder) / "ledger.duckdb")
-        found = rebuild(settings, made_again)
-        ours, theirs = _Held.read(ledger), _Held.read(made_again)
-    discrepancies = (
-        *_different_coupons(ours, theirs, frozenset(found.edited)),
-        *_different_snapshots(ours, theirs),
-        *_different_attachments(ours, theirs),
-    )
+        read = read_systems(settings, made_again)
+        ours, theirs = _held(ledger), _held(made_again)
+        seen = Seen(
+            read.coupons,
+            tuple(read.targets.seen.values()),
+            frozenset(read.rebuilt.edited),
+            read.targets.unread,
+        )
+        found = differences(ours, theirs, seen, now())
+        names = _names(ledger, made_again, found)
     return Agreement(
+        len(theirs.targets),
         len(ours.coupons),
-        sum(a.granted for a in ours.attachments.values()),
-        found.calls,
-        discrepancies,
+        sum(each.granted for each in ours.discounts.values()),
+        read.rebuilt.calls,
+        found,
+        names,
+        tuple(sorted(read.targets.unread)),
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+def _names(ledger: Ledger, made_again: Ledger, found: tuple[Difference, ...]) -> RecordNames:
+    """As the systems call them now; what is gone there, as the ledger remembers it."""
+    wanted = [(each.order_id, None, each.quote_coupon_id) for each in found]
+    with ledger.reading() as tx:
+        before = read_names(tx, wanted)
+    with made_again.reading() as tx:
+        today = read_names(tx, wanted)
+    return RecordNames(
+        {**before.orders, **today.orders},
+        {**before.order_items, **today.order_items},
+        {**before.quote_coupons, **today.quote_coupons},
+    )
+
+
+def _held(ledger: Ledger) -> Held:
     """What a ledger says about everything."""
-
-    snapshots: Mapping[str, Snapshot]
-    hashes: Mapping[str, tuple[str, str]]
-    """Mapping hash and terms hash by snapshot id."""
-    coupons: Mapping[str, RecordedCoupon]
-    attachments: Mapping[str, Attachment]
-
-    @classmethod
-    def read(cls, ledger: Ledger) -> "_Held":
-        with ledger.reading() as tx:
-            source.select_orders(tx, EVERYTHING)
-            snapshots = decisions.read_snapshots(tx)
-            terms = decisions.read_terms(tx, snapshots)
-            return cls(
-                {s.snapshot_id: s for s in snapshots},
-                {
-                    snapshot_id: (derived.mapping_hash, derived.terms_hash)
-                    for snapshot_id, derived in terms.items()
-                    if isinstance(derived, DerivedCoupon)
-                },
-                {each.coupon_id: each for each in decisions.read_all_coupons(tx)},
-                decisions.read_attachments(tx),
-            )
-
-
-def _different_coupons(ours: _Held, theirs: _Held, edited: frozenset[str]) -> Iterator[Discrepancy]:
-    for its_id, coupon in sorted(ours.coupons.items()):
-        there = theirs.coupons.get(its_id)
-        if its_id in edited:
-            yield _differs(its_id, f"Stripe coupon {its_id} was edited: its terms are others.")
-        elif there is None:
-            what = f"Stripe coupon {its_id} of quote coupon {coupon.quote_coupon_id} is not there."
-            yield _differs(its_id, what)
-        else:
-            written = {k: v for k, v in coupon.metadata.items() if k in there.metadata}
-            for key in sorted(metadata_changes(written, there.metadata, {})):
-                what = f"Metadata {key} of Stripe coupon {its_id} is not what was written."
-                yield _differs(its_id, what)
-    for its_id in sorted(theirs.coupons.keys() - ours.coupons.keys()):
-        what = f"Stripe coupon {its_id} was made by the pipeline, and the ledger does not know it."
-        yield _differs(its_id, what)
-
-
-def _different_snapshots(ours: _Held, theirs: _Held) -> Iterator[Discrepancy]:
-    """Where proof in Salesforce says other terms; today's coupon proves nothing."""
-    for snapshot_id, snapshot in theirs.snapshots.items():
-        mine, found = ours.hashes.get(snapshot_id), theirs.hashes.get(snapshot_id)
-        same_mapping = mine is not None and found is not None and mine[0] == found[0]
-        proven = snapshot.evidence == "order_coupon"
-        if proven and same_mapping and mine != found:
-            what = (
-                f"Order coupon {snapshot.evidence_record_id} of order {snapshot.scope.order_id} "
-                "has other terms than those that were frozen."
-            )
-            yield _differs(snapshot.evidence_record_id, what)
-
-
-def _different_attachments(ours: _Held, theirs: _Held) -> Iterator[Discrepancy]:
-    for snapshot_id, snapshot in sorted(theirs.snapshots.items()):
-        mine, found = ours.attachments.get(snapshot_id), theirs.attachments.get(snapshot_id)
-        order_id = snapshot.scope.order_id
-        granted = mine is not None and mine.granted
-        if mine is not None and granted and found is None:
-            what = (
-                f"The ledger says that order {order_id} got its discount on {mine.target_id}, and "
-                "no proof in Stripe says so."
-            )
-            yield _differs(order_id, what)
-        elif found is not None and not granted:
-            what = (
-                f"A proof in Stripe says that order {order_id} got its discount on "
-                f"{found.target_id}, and the ledger does not know it."
-            )
-            yield _differs(order_id, what)
-        elif mine is not None and found is not None:
-            if mine.coupon_id != found.coupon_id:
-                what = (
-                    f"The discount of order {order_id} on {found.target_id} comes from coupon "
-                    f"{found.coupon_id}; the ledger says {mine.coupon_id}."
+    with ledger.reading() as tx:
+        source.select_orders(tx, EVERYTHING)
+        snapshots = decisions.read_snapshots(tx)
+        return Held(
+            targets={order.order_id: order.target_id for order in source.read_orders(tx)},
+            snapshots={s.snapshot_id: s for s in snapshots},
+            hashes={
+                snapshot_id: (derived.mapping_hash, derived.terms_hash)
+                for snapshot_id, derived in decisions.read_terms(tx, snapshots).items()
+                if isinstance(derived, DerivedCoupon)
+            },
+            coupons={
+                each.coupon_id: KnownCoupon(
+                    each.quote_coupon_id,
+                    each.terms_hash,
+                    each.coupon_id,
+                    each.origin,
+                    each.terms,
+                    each.metadata,
+                    each.first_order_id,
+                    each.recorded_at,
                 )
-                yield _differs(order_id, what)
-            if found.code is not None and found.code != mine.code:
-                what = f"The discount of order {order_id} on {mine.target_id}: {found.code}."
-                yield _differs(order_id, what)
-
-
-def _differs(record_id: str, what: str) -> Discrepancy:
-    return Discrepancy("systems", record_id, what)
+                for each in decisions.read_all_coupons(tx)
+            },
+            discounts={
+                snapshot_id: HeldDiscount(made.granted, made.coupon_id, made.target_id, made.code)
+                for snapshot_id, made in decisions.read_attachments(tx).items()
+            },
+            order_coupons={each.order_coupon_id: each for each in source.read_order_coupons(tx)},
+        )

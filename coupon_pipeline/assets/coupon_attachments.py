@@ -1,6 +1,7 @@
 """Discounts on the subscriptions and items that the orders became."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 
@@ -124,13 +125,22 @@ def _load_portion(
     return report
 
 
-def find_attachments(run: Run, ledger: Ledger, stripe: StripeEdge, settings: Settings) -> int:
+@dataclass(frozen=True, slots=True)
+class FoundTargets:
+    """The targets that a look at everything came across."""
+
+    seen: Mapping[str, TargetState]
+    """By the id that a request would name: those of the orders, and others that look like ours."""
+    unread: frozenset[str]
+    """Names of those that could not be read just now."""
+
+
+def find_attachments(
+    run: Run, ledger: Ledger, stripe: StripeEdge, settings: Settings
+) -> FoundTargets:
     """What was granted earlier, as the proofs in Stripe tell it: for a ledger that is made again.
 
     Only that is recorded, and nothing is written to Stripe; all else is left to the next run.
-
-    Returns:
-        How many targets could not be read.
 
     Raises:
         StripeEdgeError: Stripe is down or refuses the key.
@@ -139,10 +149,16 @@ def find_attachments(run: Run, ledger: Ledger, stripe: StripeEdge, settings: Set
         source.select_orders(tx, run.selection)
         order_ids, bonds = list(source.read_order_days(tx)), source.read_bonds(tx)
         named = frozenset(inspection.read_targets(tx).values())
+        ours = frozenset(coupon.coupon_id for coupon in decisions.read_all_coupons(tx))
     key = TargetPolicy(metadata_prefix=settings.coupon_pipeline_metadata_prefix).order_key
-    listed = list_targets(stripe, named, frozenset(order_ids), key)
-    portions = run.portions(order_ids, bonds)
-    return sum(_find_portion(run, ledger, stripe, settings, each, listed) for each in portions)
+    listed = list_targets(stripe, named, frozenset(order_ids), key, ours)
+    seen = {state.target_id: state for state in listed.states()}
+    unread: set[str] = set()
+    for portion in run.portions(order_ids, bonds):
+        found = _find_portion(run, ledger, stripe, settings, portion, listed)
+        seen.update(found.seen)
+        unread |= found.unread
+    return FoundTargets(seen, frozenset(unread))
 
 
 def _find_portion(
@@ -152,7 +168,7 @@ def _find_portion(
     settings: Settings,
     order_ids: Sequence[str],
     listed: ListedTargets,
-) -> int:
+) -> FoundTargets:
     situation = _read_situation(run, order_ids, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
     wanted = _sort_out(situation, book)
@@ -181,7 +197,8 @@ def _find_portion(
         record_replacements(tx, book.replaced_earlier)
         decisions.record_carries(tx, target_ids, book.carries(done))
         decisions.record_planned_orders(tx, situation.orders_on(named))
-    return len(wanted.keys() - {name for target in targets for name in target.named})
+    read = {name for target in targets for name in target.named}
+    return FoundTargets(states, frozenset(wanted.keys() - read))
 
 
 def _read_situation(run: Run, order_ids: Sequence[str], ledger: Ledger, *, live: bool) -> Situation:

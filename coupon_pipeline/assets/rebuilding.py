@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from coupon_pipeline.assets.activated_orders import extract_orders
-from coupon_pipeline.assets.coupon_attachments import find_attachments
+from coupon_pipeline.assets.coupon_attachments import FoundTargets, find_attachments
 from coupon_pipeline.assets.coupon_junctions import extract_junctions
 from coupon_pipeline.assets.coupon_snapshots import freeze_snapshots
 from coupon_pipeline.assets.resources import open_salesforce, open_stripe, read_mapping
@@ -34,7 +34,6 @@ from coupon_pipeline.ledger.runs import Calls, finish_run
 from coupon_pipeline.ledger.writes import WriteOutcome, read_open_intents, record_outcomes
 from coupon_pipeline.salesforce import SalesforceEdge
 from coupon_pipeline.settings import Settings
-from coupon_pipeline.stripe_api import StripeEdge
 
 EVERYTHING = Selection(date(1990, 1, 1), date(9999, 12, 31))
 _AGAIN = "Found again in Stripe, made from the same terms."
@@ -109,8 +108,23 @@ def _take_evidence_over(old: Ledger, new: Ledger, rebuilt: Rebuilt) -> int:
     return len(entries)
 
 
+@dataclass(frozen=True, slots=True)
+class SystemsRead:
+    """Everything that was read for a new ledger, also what a ledger has no place for."""
+
+    rebuilt: Rebuilt
+    coupons: Mapping[str, StripeCoupon]
+    """Every coupon of the account, by id."""
+    targets: FoundTargets
+
+
 def rebuild(settings: Settings, ledger: Ledger) -> Rebuilt:
-    """Fill a new ledger with what both systems hold.
+    """Fill a new ledger with what both systems hold; raises as `read_systems`."""
+    return read_systems(settings, ledger).rebuilt
+
+
+def read_systems(settings: Settings, ledger: Ledger) -> SystemsRead:
+    """Read both systems, by set and in pages of 100, into a new ledger.
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: nothing is
@@ -129,28 +143,30 @@ def rebuild(settings: Settings, ledger: Ledger) -> Rebuilt:
         pin_account(ledger, stripe)
         extract_junctions(run, ledger, salesforce, mapping)
         freeze_snapshots(run, ledger, salesforce, settings, mapping)
-        edited = _find_coupons(run, ledger, salesforce, stripe, settings, mapping)
-        unread = find_attachments(run, ledger, stripe, settings)
+        listed = {each.coupon_id: each for each in stripe.list_coupons()}
+        edited = _find_coupons(run, ledger, salesforce, listed.values(), settings, mapping)
+        targets = find_attachments(run, ledger, stripe, settings)
         _find_sync_records(run, ledger, salesforce)
         with ledger.reading() as tx:
             source.select_orders(tx, EVERYTHING)
-            return Rebuilt(
+            rebuilt = Rebuilt(
                 run_id,
                 orders=len(source.read_orders(tx)),
                 snapshots=len(decisions.read_snapshots(tx)),
                 coupons=len(decisions.read_all_coupons(tx)),
                 attachments=sum(each.granted for each in decisions.read_attachments(tx).values()),
-                unread_targets=unread,
+                unread_targets=len(targets.unread),
                 edited=tuple(sorted(edited)),
                 calls=Calls(salesforce.calls, stripe.calls.reads, stripe.calls.writes),
             )
+    return SystemsRead(rebuilt, listed, targets)
 
 
 def _find_coupons(
     run: Run,
     ledger: Ledger,
     salesforce: SalesforceEdge,
-    stripe: StripeEdge,
+    listed: Iterable[StripeCoupon],
     settings: Settings,
     mapping: CouponMapping,
 ) -> set[str]:
@@ -166,7 +182,7 @@ def _find_coupons(
         named |= {each.stripe_id for each in source.read_quote_coupons(tx)}
     lineage = _Lineage(org_id, settings, frozenset(filter(None, named)))
     edited, known = set[str](), dict[tuple[str, str], StripeCoupon]()
-    for coupon in stripe.list_coupons():
+    for coupon in listed:
         key = lineage.key_of(coupon)
         if key is None:
             continue

@@ -7,7 +7,8 @@ from coupon_pipeline.assets.run import RunStopped
 from coupon_pipeline.domain.mapping import CouponMapping, MappingError, parse_mapping
 from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.domain.saved_plan import SavedPlan
-from coupon_pipeline.ledger import Ledger
+from coupon_pipeline.ledger import Ledger, LedgerError
+from coupon_pipeline.ledger.connection import REBUILD
 from coupon_pipeline.salesforce import Pacing, SalesforceEdge, Timeouts
 from coupon_pipeline.settings import Settings, SettingsError
 from coupon_pipeline.stripe_api import Retries, StripeEdge
@@ -33,6 +34,20 @@ def read_plan(path: Path) -> SavedPlan:
 def open_ledger(settings: Settings) -> Ledger:
     """The ledger; its file is opened by each transaction."""
     return Ledger(settings.ledger_path)
+
+
+def open_existing_ledger(settings: Settings) -> Ledger:
+    """The same, for what makes no sense without one.
+
+    Raises:
+        LedgerError: there is no ledger yet, or it is lost.
+    """
+    ledger = open_ledger(settings)
+    if not ledger.path.exists():
+        raise LedgerError(
+            "ledger.missing", f"There is no ledger {ledger.path}.", f"Run sync, or: {REBUILD}"
+        )
+    return ledger
 
 
 def open_salesforce(

@@ -25,6 +25,8 @@ _COMMANDS = {
     "apply": "Make exactly the writes of a plan that was saved, once.",
     "explain": "Tell the story of an order, item, quote coupon, Stripe coupon or subscription.",
     "doctor": "Check credentials, permissions, fields, currencies, mapping and ledger.",
+    "audit": "Read both systems and tell every difference from the ledger.",
+    "repair": "Propose the writes that would mend what audit finds.",
     "verify": "Prove that the ledger is intact and unaltered, and agrees with both systems.",
     "rebuild-ledger": "Make a lost or broken ledger again from Salesforce and Stripe.",
     "evidence": "Export every write, before and after, as Parquet, CSV or JSON.",

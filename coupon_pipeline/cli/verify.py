@@ -9,11 +9,10 @@ from rich.padding import Padding
 from rich.text import Text
 
 from coupon_pipeline.assets.agreement import Agreement, compare_with_systems
-from coupon_pipeline.assets.resources import open_ledger
+from coupon_pipeline.assets.resources import open_existing_ledger
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.terminal import Terminal
-from coupon_pipeline.ledger import LedgerError
 from coupon_pipeline.ledger.connection import REBUILD
 from coupon_pipeline.ledger.migrations import SCHEMA_VERSION
 from coupon_pipeline.ledger.verification import Discrepancy, Inspection, inspect
@@ -43,11 +42,7 @@ def verify(*, systems: bool, head: str | None, as_json: bool) -> int:
     """Prove that the ledger is intact and unaltered; writes nothing anywhere."""
     settings = load_settings()
     with local_sandbox(settings):
-        ledger = open_ledger(settings)
-        if not ledger.path.exists():
-            raise LedgerError(
-                "ledger.missing", f"There is no ledger {ledger.path}.", f"Run sync, or: {REBUILD}"
-            )
+        ledger = open_existing_ledger(settings)
         with ledger.reading() as tx:
             seen = inspect(tx, head)
         agreement = compare_with_systems(settings, ledger) if systems else None

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol, cast, get_args
 
 from coupon_pipeline.domain.phases import entries_of
+from coupon_pipeline.domain.proof import PROOF_KEY
 from coupon_pipeline.domain.targets import (
     BillingInterval,
     BillingUnit,
@@ -103,24 +104,50 @@ class ListedTargets:
     """The wanted ones, by the id of the subscription and of the schedule that manages it."""
     by_order: Mapping[str, Sequence[TargetState]]
     """Every one whose metadata names an order that was asked for, by that order's id."""
+    others: Sequence[TargetState] = ()
+    """Those that no order speaks of and that have a proof or a discount of ours all the same."""
+
+    def states(self) -> Iterator[TargetState]:
+        """All of them; one that has two names comes twice."""
+        yield from self.by_id.values()
+        for states in self.by_order.values():
+            yield from states
+        yield from self.others
 
 
 def list_targets(
-    stripe: StripeLister, wanted: frozenset[str], order_ids: frozenset[str], order_key: str
+    stripe: StripeLister,
+    wanted: frozenset[str],
+    order_ids: frozenset[str],
+    order_key: str,
+    coupon_ids: frozenset[str],
 ) -> ListedTargets:
     """All subscriptions that are wanted or that say they are one of these orders', 100 in a read.
 
-    An order may name another subscription than the one that got its discount.
+    An order may name another subscription than the one that got its discount. `coupon_ids` are the
+    coupons that only the pipeline gives.
     """
     by_id: dict[str, TargetState] = {}
     by_order: dict[str, list[TargetState]] = {}
+    others: list[TargetState] = []
     for body in stripe.list_subscriptions({"status": "all", "expand": list(_LISTED)}):
         state = parse_subscription(body)
         named = {str(body.get("id")), state.target_id} & wanted
         by_id.update(dict.fromkeys(named, state))
-        for order_id in _orders_of(state, order_key) & order_ids:
+        speaks_of = _orders_of(state, order_key) & order_ids
+        for order_id in speaks_of:
             by_order.setdefault(order_id, []).append(state)
-    return ListedTargets(by_id, by_order)
+        if not named and not speaks_of and _looks_like_ours(state, coupon_ids):
+            others.append(state)
+    return ListedTargets(by_id, by_order, others)
+
+
+def _looks_like_ours(state: SubscriptionState | ScheduleState, coupon_ids: frozenset[str]) -> bool:
+    held = state.subscription if isinstance(state, ScheduleState) else state
+    if held is None:
+        return PROOF_KEY in state.metadata
+    discounts = {each.coupon_id for each in held.live_discounts()}
+    return PROOF_KEY in {*state.metadata, *held.metadata} or not discounts.isdisjoint(coupon_ids)
 
 
 def _orders_of(state: SubscriptionState | ScheduleState, order_key: str) -> set[str]:

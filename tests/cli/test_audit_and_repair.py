@@ -1,0 +1,110 @@
+"""`audit` tells every difference, `repair --plan` proposes what may be mended, `apply` does it."""
+
+from pathlib import Path
+
+from tests.cli.commands import Command, Ran
+from tests.world import World
+
+REPAIR = "repair.json"
+
+
+def _told(ran: Ran, key: str = "differences") -> list[tuple[str, str]]:
+    found = ran.document[key]
+    assert isinstance(found, list)
+    assert all(each["message"] and each["fix"] for each in found)
+    return sorted((each["kind"], each["record_id"]) for each in found)
+
+
+def _copy_on(world: World, order_id: str) -> str:
+    copies = [r for r in world.records("Order_Stripe_Coupon__c") if r["Order__c"] == order_id]
+    (copy,) = copies
+    return str(copy["Id"])
+
+
+def test_audit_tells_each_kind_and_apply_makes_the_repairs_that_are_the_pipelines(
+    world: World, command: Command
+) -> None:
+    """What is of others, or was taken away by somebody, is told and never in the plan."""
+    coupons = [world.quote_coupon(Percent_Off__c=n, Duration__c="forever") for n in (1, 2, 3)]
+    removed, doubled, cleared = (world.order(coupons=[coupon]) for coupon in coupons)
+    world.sync_without_dagster(world.selection())
+    clean = command("audit", "--json")
+    assert (clean.status, clean.document["ok"], _told(clean)) == (0, True, [])
+    calls = clean.document["calls"]
+    assert isinstance(calls, dict)
+    assert (calls["stripe_writes"], calls["stripe_reads"] < 10) == (0, True)
+    made = {
+        coupon: str(world.record("Quote_Stripe_Coupon__c", coupon)["Stripe_ID__c"])
+        for coupon in coupons
+    }
+    copy, lost = (_copy_on(world, each.order_id) for each in (cleared, doubled))
+    labelled = made[coupons[0]]
+
+    unsynced = world.order(coupons=[world.quote_coupon(Percent_Off__c=20)])
+    world.discounts_by_hand(removed.subscription_id or "", [])
+    world.put_by_hand(cleared.subscription_id, made[coupons[1]])
+    by_hand = str(world.stripe_create("coupon", percent_off=5, duration="forever")["id"])
+    kept = world.discount_ids(doubled.subscription_id)
+    world.discounts_by_hand(
+        doubled.subscription_id or "", [*({"discount": d} for d in kept), {"coupon": by_hand}]
+    )
+    world.update("Order_Stripe_Coupon__c", copy, Stripe_ID__c=None)
+    world.delete("Order_Stripe_Coupon__c", lost)
+    key = "salesforce_quote_stripe_coupon_link"
+    link = f"{world.sandbox.addresses.salesforce_url}/elsewhere"
+    world.stripe.v1.coupons.update(labelled, {"metadata": {key: link}})
+    before = world.state_of_both()
+
+    found = command("audit", "--json")
+    (extra,) = world.discount_ids(cleared.subscription_id)
+    foreign = world.discount_ids(doubled.subscription_id)[-1]
+    assert found.status == 3
+    assert _told(found) == sorted(
+        [
+            ("deleted", removed.order_id),
+            ("deleted", cleared.order_id),
+            ("deleted", lost),
+            ("edited", copy),
+            ("edited", labelled),
+            ("extra", extra),
+            ("foreign", foreign),
+            ("missing", unsynced.order_id),
+        ]
+    )
+    number = str(world.record("Order", unsynced.order_id)["OrderNumber"])
+    assert f"order {number} ({unsynced.order_id})" in command("audit", "--kind", "missing").out
+
+    proposed = command("repair", "--plan", "--out", REPAIR, "--json")
+    assert (proposed.status, world.state_of_both()) == (4, before)
+    assert _told(proposed, "not_planned") == sorted(
+        [
+            ("deleted", removed.order_id),
+            ("deleted", cleared.order_id),
+            ("edited", labelled),
+            ("extra", extra),
+            ("foreign", foreign),
+        ]
+    )
+    assert command("apply", REPAIR, "--json").status == 0
+
+    assert world.discounted(unsynced.subscription_id) == [(20, None)]
+    assert world.record("Order_Stripe_Coupon__c", copy)["Stripe_ID__c"] == made[coupons[2]]
+    assert _copy_on(world, doubled.order_id) != lost
+    assert world.discounted(removed.subscription_id) == []
+    assert world.discounted(doubled.subscription_id) == [(2, None), (5, None)]
+    left = command("repair", "--plan", "--out", "nothing.json", "--json")
+    assert (left.status, left.document["plan"], Path("nothing.json").exists()) == (3, None, False)
+
+    assert command("rebuild-ledger", "--json").status == 0
+    world.sync_without_dagster(world.selection())
+    (mended,) = (each for each in world.coupons() if each["id"] == labelled)
+    assert link not in str(mended["metadata"])
+    assert ("edited", labelled) not in _told(command("audit", "--json"))
+
+
+def test_what_makes_no_sense_is_refused(world: World, command: Command) -> None:
+    """Without a ledger there is nothing to compare, and repair never writes."""
+    assert not world.db.exists()
+    missing = command("audit", "--json")
+    assert (missing.status, missing.error_code) == (1, "ledger.missing")
+    assert command("repair", "--json").status == 2
