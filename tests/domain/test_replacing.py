@@ -238,6 +238,8 @@ class ReplacementMachine(RuleBasedStateMachine):
         self.durations = {f"s{number}": duration for number, duration in enumerate(durations)}
         self.version = 1
         self.removed: set[str] = set()
+        self.had: set[str] = set()
+        """Coupons that the ledger knows a discount to have been made from."""
         self.the_pipeline_runs(set(), lost=False)
 
     @rule(named=st.sampled_from([set(), *NAMES, ALL]), lost=st.booleans())
@@ -327,7 +329,7 @@ class ReplacementMachine(RuleBasedStateMachine):
         """What a request without answer did is seen by its proof."""
         state = self._state()
         for snapshot, held in list(self.granted.items()):
-            others = [c for c in self.terms if c.startswith(f"{snapshot}-") and c != held.coupon_id]
+            others = [c for c in self.terms.keys() - self.had if c.startswith(f"{snapshot}-")]
             place = place_of(
                 held.scope, state, items={}, orders={}, policy=POLICY, now=self.stripe.now
             )
@@ -337,6 +339,7 @@ class ReplacementMachine(RuleBasedStateMachine):
             )
             if done is not None:
                 coupon, discount = done
+                self.had.add(coupon)
                 self.granted[snapshot] = replace(
                     held, coupon_id=coupon, discount_id=discount.discount_id if discount else None
                 )
@@ -353,6 +356,7 @@ class ReplacementMachine(RuleBasedStateMachine):
             made = there.get(o.coupon_id)
             w = wants(o.snapshot_id, coupon=o.coupon_id, duration=self.durations[o.snapshot_id])
             discount = made.discount_id if made else None
+            self.had.add(o.coupon_id)
             self.granted |= grant_of(w, discount=discount, granted_at=self.stripe.now)
 
     def teardown(self) -> None:
