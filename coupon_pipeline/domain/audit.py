@@ -310,8 +310,8 @@ def _discount(
             "The ledger says that {order} got its discount on {mine}, and no proof in Stripe says "
             "so.",
             "Nothing is granted twice as long as there is this ledger. Put the metadata "
-            "coupon_pipeline of {mine} back: coupon-pipeline explain {order_id} --json has it in "
-            "the request that wrote it.",
+            "coupon_pipeline of {mine} back: its value is in the last write to it, which "
+            "coupon-pipeline evidence --out writes.csv exports.",
             Mender.PERSON,
         )
     elif found is not None and found.granted and not (mine and mine.granted):

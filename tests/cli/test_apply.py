@@ -107,3 +107,22 @@ def test_every_part_of_the_ground_is_watched(world: World) -> None:
 def _use_mapping(world: World) -> None:
     Path("mapping.toml").write_text('[coupon]\nname = ""\n', encoding="utf-8")
     world.setting("COUPON_PIPELINE_MAPPING", "mapping.toml")
+
+
+def test_a_proof_that_only_an_answer_shows_to_be_missing_is_left_to_the_next_sync(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """A plan cannot know of it: the metadata of a phase may reach the subscription or not."""
+    world.sandbox.switches.stripe_phase_metadata = "on_entering"
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    world.manage(order)
+
+    command("plan", *days, "--out", PLAN)
+    assert command("apply", PLAN, "--json").status == 0
+    assert world.discounted(order.subscription_id) == [(10, None)]
+    assert "coupon_pipeline" not in world.metadata(order.subscription_id)
+
+    world.sync()
+    assert "coupon_pipeline" in world.metadata(order.subscription_id)
+    assert world.discounted(order.subscription_id) == [(10, None)]
+    assert world.sync().calls.stripe_writes == 0
