@@ -53,7 +53,6 @@ def extract_orders(
 
 
 @stage_asset(
-    group="salesforce",
     kinds={"salesforce", "duckdb"},
     service="salesforce",
 )

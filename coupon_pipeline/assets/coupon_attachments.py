@@ -320,7 +320,6 @@ def _request_id(answer: Answer) -> str | None:
 
 
 @stage_asset(
-    group="stripe",
     kinds={"stripe", "duckdb"},
     deps=["stripe_coupons"],
     service="stripe",

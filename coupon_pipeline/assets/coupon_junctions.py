@@ -62,7 +62,6 @@ def extract_junctions(
 
 
 @stage_asset(
-    group="salesforce",
     kinds={"salesforce", "duckdb"},
     deps=["activated_orders", "coupon_mapping"],
     service="salesforce",

@@ -28,7 +28,7 @@ def coupon_mapping(
         automation_condition=condition,
         # without it a range of days over all assets is refused: one policy must hold for all
         backfill_policy=dg.BackfillPolicy.single_run(),
-        group_name=names.named("mapping"),
+        group_name=names.group,
         kinds={"toml"},
         owners=OWNERS,
     )

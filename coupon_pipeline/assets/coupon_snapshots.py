@@ -200,7 +200,6 @@ def _report(
 
 
 @stage_asset(
-    group="coupons",
     kinds={"python", "duckdb"},
     deps=["activated_orders", "coupon_junctions", "coupon_mapping"],
 )

@@ -25,6 +25,11 @@ class Names:
         """What stands before an asset's name in its key."""
         return () if self.connection is None else (self.connection,)
 
+    @property
+    def group(self) -> str:
+        """The one group of all its assets: the graph of a single one opens unfolded."""
+        return self.connection or "coupons"
+
     def key(self, asset: str) -> dg.AssetKey:
         """The key of one of the connection's assets."""
         return dg.AssetKey([*self.prefix, asset])

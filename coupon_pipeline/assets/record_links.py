@@ -34,6 +34,10 @@ class RecordLinks:
         """A record in Salesforce."""
         return f"{self.salesforce}/{record_id}"
 
+    def of_coupon(self, coupon_id: str) -> str:
+        """A coupon in the Stripe dashboard."""
+        return f"{self.stripe}/coupons/{coupon_id}"
+
     def of_target(self, target_id: str) -> str | None:
         """A subscription, schedule or invoice in the Stripe dashboard."""
         for prefix, section in _SECTIONS.items():

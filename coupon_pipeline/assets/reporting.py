@@ -11,14 +11,12 @@ import dagster as dg
 from coupon_pipeline.assets.columns import column_lineage
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.launchpad import RunOptions
-from coupon_pipeline.assets.markdown import table
 from coupon_pipeline.assets.record_links import RecordLinks
 from coupon_pipeline.assets.run import PREVIEW_ROWS, Run, StageReport
-from coupon_pipeline.domain.text_as_data import markdown_text
+from coupon_pipeline.assets.shown_records import ShownRecords
 from coupon_pipeline.ledger import inspection, source
 from coupon_pipeline.ledger.evidence import Head, read_head
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
-from coupon_pipeline.ledger.rows import Cell, text_of
 from coupon_pipeline.ledger.runs import (
     STRIPE_BOUND_MILLISECONDS,
     STRIPE_MILLISECONDS,
@@ -60,7 +58,7 @@ def record_stage(context: dg.AssetExecutionContext, run: Run, at: Connection) ->
     with counted_stage(run, at) as stage:
         stage.report.stage = context.asset_key.path[-1]
         yield stage
-    _show(context, stage, _Shown.read(run, at, stage.report.stage))
+    _show(context, stage, _Shown.read(run, at, stage.report))
     quota = at.salesforce.quota
     if stage.calls.salesforce and quota is not None:
         context.add_output_metadata(
@@ -117,21 +115,22 @@ def _count_calls(at: Connection) -> Calls:
 class _Shown:
     """What the ledger adds to a stage's own report."""
 
-    links: RecordLinks | None
+    records: ShownRecords
     problems: Sequence[NotedProblem]
-    targets: Mapping[str, str]
+    targets: dict[str, str]
     amounts: Mapping[date, Mapping[str, int]]
     """Amounts off that were granted, by day and currency, in minor units."""
     evidence: Head
     """The end of the chain of evidence, noted outside the ledger in this way."""
 
     @classmethod
-    def read(cls, run: Run, at: Connection, stage: str) -> "_Shown":
+    def read(cls, run: Run, at: Connection, report: StageReport) -> "_Shown":
+        stage, links = report.stage, RecordLinks.of(at.settings)
         with at.ledger.reading() as tx:
             source.select_orders(tx, run.selection)
             problems = [p for p in read_selected_problems(tx) if p.stage == stage]
             return cls(
-                RecordLinks.of(at.settings),
+                ShownRecords.read(tx, links, [*report.preview, *report.changes], problems),
                 problems,
                 inspection.read_targets(tx) if problems else {},
                 inspection.read_granted_amounts(tx) if stage == "coupon_attachments" else {},
@@ -151,15 +150,17 @@ def _show(context: dg.AssetExecutionContext, stage: _Stage, shown: _Shown) -> No
     }
     if report.preview:
         totals["preview"] = dg.MetadataValue.md(
-            _table(report.preview_columns, report.preview, report.rows)
+            shown.records.table(report.preview_columns, report.preview, report.rows)
         )
     if report.changes:
         totals["changes"] = dg.MetadataValue.md(
-            _table(report.preview_columns, report.changes, report.changed_rows)
+            shown.records.table(report.preview_columns, report.changes, report.changed_rows)
         )
     if shown.problems:
         totals["problems"] = dg.MetadataValue.int(len(shown.problems))
-        totals["problems_to_mend"] = dg.MetadataValue.md(_problem_table(shown))
+        totals["problems_to_mend"] = dg.MetadataValue.md(
+            shown.records.problem_table(shown.problems, shown.targets)
+        )
     for currency, amount in sorted(_sum(shown.amounts.values()).items()):
         totals[f"granted_{currency}_minor_units"] = dg.MetadataValue.int(amount)
     lineage = column_lineage(report.stage)
@@ -192,40 +193,3 @@ def _sum(amounts: Iterable[Mapping[str, int]]) -> dict[str, int]:
         for currency, amount in of_day.items():
             total[currency] = total.get(currency, 0) + amount
     return total
-
-
-def _table(columns: Sequence[str], rows: Sequence[tuple[Cell, ...]], count: int) -> str:
-    shown = [[markdown_text(text_of(cell)) for cell in row] for row in rows]
-    return table(columns, shown, PREVIEW_ROWS, count)
-
-
-def _problem_table(shown: _Shown) -> str:
-    """Problems with links to the records where they are mended."""
-    links = shown.links
-    rows = []
-    for problem in shown.problems[:PREVIEW_ROWS]:
-        target_id = shown.targets.get(problem.order_id or "")
-        rows.append(
-            [
-                markdown_text(problem.code),
-                *(
-                    _linked(record_id, links.of_record(record_id) if links and record_id else None)
-                    for record_id in (problem.order_id, problem.quote_coupon_id)
-                ),
-                _linked(target_id, links.of_target(target_id) if links and target_id else None),
-                markdown_text(problem.message),
-                markdown_text(problem.fix),
-            ]
-        )
-    return table(
-        ("code", "order", "quote coupon", "Stripe", "problem", "what to do"),
-        rows,
-        PREVIEW_ROWS,
-        len(shown.problems),
-    )
-
-
-def _linked(record_id: str | None, address: str | None) -> str:
-    if not record_id:
-        return ""
-    return f"[{markdown_text(record_id)}]({address})" if address else markdown_text(record_id)

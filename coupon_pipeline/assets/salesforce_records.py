@@ -563,7 +563,6 @@ def _body(fields: Mapping[str, Scalar]) -> str:
 
 
 @stage_asset(
-    group="write_back",
     kinds={"salesforce"},
     deps=["coupon_attachments"],
     service="salesforce",

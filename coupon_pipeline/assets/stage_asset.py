@@ -37,7 +37,6 @@ class StageAsset:
     """For the operator, in the UI."""
     make: Stage
     deps: tuple[str, ...]
-    group: str
     kinds: frozenset[str]
     service: Service | None
     """The service that it calls and whose pool it takes; None where it calls at most once."""
@@ -60,7 +59,7 @@ class StageAsset:
             description=self.description,
             partitions_def=days_since(first_day),
             backfill_policy=dg.BackfillPolicy.single_run(),
-            group_name=names.named(self.group),
+            group_name=names.group,
             kinds=set(self.kinds),
             owners=OWNERS,
             pool=None if self.service is None else names.named(self.service),
@@ -93,7 +92,6 @@ def _freshness(hours: int | None) -> dg.FreshnessPolicy | None:
 
 def stage_asset(
     *,
-    group: str,
     kinds: set[str],
     deps: Sequence[str] = (),
     service: Service | None = None,
@@ -103,8 +101,6 @@ def stage_asset(
     def declared(make: Stage) -> StageAsset:
         description = inspect.getdoc(make)
         assert description is not None, "an asset says to the operator what it is"
-        return StageAsset(
-            make.__name__, description, make, tuple(deps), group, frozenset(kinds), service
-        )
+        return StageAsset(make.__name__, description, make, tuple(deps), frozenset(kinds), service)
 
     return declared

@@ -284,7 +284,6 @@ def _read_coupons(
 
 
 @stage_asset(
-    group="stripe",
     kinds={"stripe", "duckdb"},
     deps=["coupon_snapshots", "coupon_mapping"],
     service="stripe",
