@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/installed
 
 export DAGSTER_DISABLE_TELEMETRY = 1
 
-.PHONY: help demo ui test benchmark crashes faults lives check lock sbom audit clean
+.PHONY: help demo ui test benchmark crashes faults lives browser check lock sbom audit clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*##' Makefile | sed -e 's/:.*##/\t/' | expand -t 10
@@ -31,6 +31,9 @@ faults: $(INSTALLED) ## every fault at every call; writes docs/fault-matrix.md
 
 lives: $(INSTALLED) ## 500 random lives of companies instead of the few in the tests
 	@LIVES=500 $(BIN)/python -m pytest tests/assets/test_lives_of_subscriptions.py -n 0
+
+browser: $(INSTALLED) ## Dagster's pages in a headless Chromium; takes the pictures of the README
+	@COUPON_PIPELINE_BROWSER=1 $(BIN)/python -m pytest tests/browser -n 0
 
 check: $(INSTALLED) ## format, lint, types, direction of imports
 	@$(BIN)/ruff format --check .
