@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import date
 from functools import partial
 
+from coupon_pipeline.assets.collector import collector_paused
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.stage_asset import stage_asset
@@ -43,7 +44,8 @@ def freeze_snapshots(
     freezing = _Freezing(run, ledger, salesforce, settings, mapping, days)
     report = StageReport("coupon_snapshots", preview_columns=_COLUMNS)
     for order_ids in run.portions(list(days)):
-        report.include(freezing.freeze(order_ids))
+        with collector_paused():
+            report.include(freezing.freeze(order_ids))
     return report
 
 

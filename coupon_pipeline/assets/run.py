@@ -104,8 +104,9 @@ class StageReport:
 
     def count(self, day: date, name: str, number: int = 1) -> None:
         """Add to a count of one day and to its total."""
-        _add(self.by_day.setdefault(day, {}), {name: number})
-        _add(self.totals, {name: number})
+        counts = self.by_day.setdefault(day, {})
+        counts[name] = counts.get(name, 0) + number
+        self.totals[name] = self.totals.get(name, 0) + number
 
     def show(self, row: tuple[Cell, ...], *, is_change: bool = False) -> None:
         """A row for people; however many there are, few are kept."""

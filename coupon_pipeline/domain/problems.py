@@ -102,15 +102,19 @@ class Problem:
 
     def message_with(self, names: RecordNames) -> str:
         """The sentence, with the records called by their names as well."""
-        template = CATALOGUE[self.code].sentence
-        sentence = template.format_map(self._all_details(names))
-        if template.startswith(("{coupon}", "{place}")):
-            return sentence[:1].upper() + sentence[1:]
-        return sentence
+        return self.words_with(names)[0]
 
     def fix_with(self, names: RecordNames) -> str:
         """The remedy, with the records called by their names as well."""
-        return CATALOGUE[self.code].remedy.format_map(self._all_details(names))
+        return self.words_with(names)[1]
+
+    def words_with(self, names: RecordNames) -> tuple[str, str]:
+        """Both, for what is said of very many records."""
+        known, details = CATALOGUE[self.code], self._all_details(names)
+        sentence = known.sentence.format_map(details)
+        if known.sentence.startswith(("{coupon}", "{place}")):
+            sentence = sentence[:1].upper() + sentence[1:]
+        return sentence, known.remedy.format_map(details)
 
     def _all_details(self, names: RecordNames) -> _Details:
         order = self.order_id

@@ -17,6 +17,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 def printable(text: str) -> str:
     """For a terminal: without characters that would steer it; a new line becomes a space."""
+    if text.isprintable():  # most texts by far, told in one go
+        return text
     return "".join(
         letter
         for letter in " ".join(text.split("\n"))

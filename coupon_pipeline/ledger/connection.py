@@ -156,7 +156,14 @@ class _Engines:
                 return self._idle.pop()
         folder = Path(tempfile.gettempdir()) / f"coupon_pipeline-{uuid4().hex}"
         engine = duckdb.connect(
-            ":memory:", config={"memory_limit": _MEMORY, "temp_directory": str(folder)}
+            ":memory:",
+            config={
+                "memory_limit": _MEMORY,
+                "temp_directory": str(folder),
+                # DuckDB 2.0.0 loses what several threads insert in order from groups of rows of
+                # different sizes: in the same transaction a scan then finds nothing
+                "preserve_insertion_order": False,
+            },
         )
         engine.execute("set global TimeZone = 'UTC'")
         return engine

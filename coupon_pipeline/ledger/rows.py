@@ -5,7 +5,7 @@ a number is. Raw Salesforce fields are JSON in which an exact decimal is `{"deci
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -30,9 +30,9 @@ def text_of(value: Cell) -> str | None:
     return str(value)
 
 
-def staged_value(value: Cell) -> str | int | bool | date | datetime | None:
-    """The form in which a value is handed to a table: itself, but a decimal as its exact text."""
-    return format(value, "f") if isinstance(value, Decimal) else value
+def staged_row(row: Sequence[Cell]) -> list[str | int | bool | date | datetime | None]:
+    """The values in which a row is handed to a table: themselves, but decimals as exact text."""
+    return [format(cell, "f") if isinstance(cell, Decimal) else cell for cell in row]
 
 
 def utc(value: datetime) -> datetime:

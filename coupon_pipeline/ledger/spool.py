@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from coupon_pipeline.ledger.columns import table_columns
-from coupon_pipeline.ledger.rows import Cell, staged_value
+from coupon_pipeline.ledger.rows import Cell, staged_row
 from coupon_pipeline.ledger.transaction import Spooled
 
 _LIMITS: dict[str, bool | int | float | str | list[str]] = {
@@ -43,7 +43,7 @@ class Spool:
             self._connection.execute(f"create table {table} ({listed}, primary key ({key}))")
             self._tables.add(table)
         with self._connection.appender(table, action="upsert") as appender:
-            appender.append_rows([staged_value(cell) for cell in row] for row in rows)
+            appender.append_rows(map(staged_row, rows))
 
     def end(self) -> Mapping[str, Spooled]:
         """All that was added, by table; it is there until the block ends. Nothing more comes."""

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import duckdb
 
-from coupon_pipeline.ledger.rows import Cell, staged_value
+from coupon_pipeline.ledger.rows import Cell, staged_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Transaction:
             )
             return
         with self._connection.appender(name) as appender:
-            appender.append_rows([staged_value(cell) for cell in row] for row in rows)
+            appender.append_rows(map(staged_row, rows))
 
     def upsert(self, table: str, key: Sequence[str], columns: Sequence[str], rows: Rows) -> None:
         """Insert rows, or bring those with the same key up to date; a repeat changes nothing."""
