@@ -36,6 +36,7 @@ def explain(*, record_id: str, with_invoice: bool, as_json: bool) -> int:
     elif stories:
         for story in stories:
             show_story(story, invoices.get(story.order_id))
+            _show_timeline(story)
     else:
         click.echo(
             f"The ledger knows nothing of {record_id}. It may belong to an order that is not "
@@ -56,6 +57,24 @@ def show_story(story: Story, invoice: NextInvoice | NotPreviewed | None = None) 
         tree.add(Text("No coupon is associated with this order."))
     if invoice is not None:
         tree.add(Text(invoice.sentence))
+    Terminal().print(tree)
+
+
+def _show_timeline(story: Story) -> None:
+    """What happened, one line each, with what finds it in Stripe's dashboard and in Dagster."""
+    tree = Tree(Text("Timeline (UTC)", style="bold"))
+    for event in story.timeline:
+        found_by = [
+            f"{kind} {found}"
+            for kind, found in (
+                ("request", event.request_id),
+                ("run", event.run_id),
+                ("plan", event.plan_id),
+            )
+            if found
+        ]
+        sought = f" [{', '.join(found_by)}]" if found_by else ""
+        tree.add(Text(f"{event.at:%Y-%m-%d %H:%M:%S}  {event.text}{sought}"))
     Terminal().print(tree)
 
 

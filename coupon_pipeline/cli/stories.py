@@ -4,22 +4,18 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from coupon_pipeline.cli.timelines import EVIDENCE, read_past, timeline_of
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.ids import is_id, normalise_id
 from coupon_pipeline.domain.problems import Blocked, RecordNames
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.terms import terms_in_words
+from coupon_pipeline.domain.timeline import Event
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
 from coupon_pipeline.ledger.problems import NotedProblem, read_names, read_selected_problems
-from coupon_pipeline.ledger.replacements import Replacement, read_replacements
-
-_EVIDENCE = {
-    "order_coupon": "the order coupon that was written when the order activated",
-    "coupon_version": "the coupon version that was in force when the order activated",
-    "quote_coupon_today": "today's quote coupon, because nothing older is known",
-}
+from coupon_pipeline.ledger.replacements import Replacement
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +39,12 @@ class Story:
     """What in Stripe carries its discounts."""
     discount_ids: tuple[str, ...] = ()
     """Those that the pipeline granted to it."""
+    timeline: tuple[Event, ...] = ()
+    """What happened to the coupons that it tells of, by time."""
 
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
-        return asdict(self)
+        return {**asdict(self), "timeline": [event.as_json() for event in self.timeline]}
 
 
 def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
@@ -57,28 +55,27 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
         source.select_orders_by_id(tx, order_ids)
         orders = source.read_orders(tx)
         snapshots = decisions.read_snapshots(tx)
-        terms = decisions.read_terms(tx, snapshots)
-        coupons = decisions.read_coupons(tx)
-        decided = decisions.read_coupon_decisions(tx)
-        attachments = decisions.read_attachments(tx)
-        replacements = read_replacements(tx)
+        past = read_past(tx, snapshots, {o.target_id for o in orders if o.target_id is not None})
         problems = read_selected_problems(tx)
         names = read_names(
             tx,
             [(s.scope.order_id, s.scope.order_item_id, s.quote_coupon_id) for s in snapshots]
-            + [(p.order_id, p.order_item_id, p.quote_coupon_id) for p in problems],
+            + [(p.order_id, p.order_item_id, p.quote_coupon_id) for p in problems]
+            + [(order.order_id, None, None) for order in orders],
         )
+    coupons = [coupon for each in past.coupons.values() for coupon in each]
     stories = []
     for order in orders:
-        chapters = []
+        chapters, told = [], []
         for snapshot in snapshots:
             if snapshot.scope.order_id != order.order_id:
                 continue
-            derived = terms[snapshot.snapshot_id]
-            attachment = attachments.get(snapshot.snapshot_id)
-            coupon = _coupon_of(derived, attachment, coupons.values())
+            derived = past.terms[snapshot.snapshot_id]
+            attachment = past.attachments.get(snapshot.snapshot_id)
+            coupon = _coupon_of(derived, attachment, coupons)
             if not _is_about(wanted, order, snapshot, coupon, attachment):
                 continue
+            told.append(snapshot)
             chapters.append(
                 Chapter(
                     snapshot.quote_coupon_id,
@@ -86,9 +83,9 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
                     _headline(snapshot, names),
                     (
                         *_evidence_lines(snapshot, derived),
-                        *_coupon_lines(coupon, decided.get(snapshot.snapshot_id)),
+                        *_coupon_lines(coupon, past.decided.get(snapshot.snapshot_id)),
                         *_attachment_lines(attachment),
-                        *_replacement_lines(snapshot, replacements),
+                        *_replacement_lines(past.replacements.get(snapshot.snapshot_id, ())),
                         *_problem_lines(snapshot, problems),
                     ),
                 )
@@ -106,8 +103,11 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
                     attachment.discount_id
                     for snapshot in snapshots
                     if snapshot.scope.order_id == order.order_id
-                    and (attachment := attachments.get(snapshot.snapshot_id)) is not None
+                    and (attachment := past.attachments.get(snapshot.snapshot_id)) is not None
                     and attachment.discount_id is not None
+                ),
+                timeline_of(
+                    past, order, told, frozenset(c.quote_coupon_id for c in chapters), names
                 ),
             )
         )
@@ -167,7 +167,7 @@ def _evidence_lines(snapshot: Snapshot, derived: DerivedCoupon | Blocked) -> lis
     else:
         lines = ["no association is left; the order coupon alone states it"]
     lines.append(
-        f"terms from {_EVIDENCE[snapshot.evidence]} ({snapshot.evidence_record_id}, "
+        f"terms from {EVIDENCE[snapshot.evidence]} ({snapshot.evidence_record_id}, "
         f"{_at(snapshot.evidence_at)})"
     )
     if isinstance(derived, DerivedCoupon):
@@ -203,7 +203,7 @@ def _attachment_lines(attachment: Attachment | None) -> list[str]:
     return [f"discount {attachment.outcome} on {where}{discount}{when}: {attachment.reason}"]
 
 
-def _replacement_lines(snapshot: Snapshot, replacements: list[Replacement]) -> list[str]:
+def _replacement_lines(replacements: Iterable[Replacement]) -> list[str]:
     """What was there before, the oldest first."""
     return [
         f"replaced by request {_at(each.replaced_at)}: Stripe coupon "
@@ -211,7 +211,6 @@ def _replacement_lines(snapshot: Snapshot, replacements: list[Replacement]) -> l
         f"{f' ({each.old_discount_id})' if each.old_discount_id else ''} made room for "
         f"{each.new_coupon_id}"
         for each in replacements
-        if each.snapshot_id == snapshot.snapshot_id
     ]
 
 

@@ -1,7 +1,7 @@
 """Observed states of quote coupons, and which of them was in force at a moment."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -31,12 +31,18 @@ def is_edit(previous: CouponVersion, current: CouponVersion) -> bool:
     A field that only one of them could read, and fields of other records (paths with a point), say
     nothing about an edit of the coupon.
     """
-    if previous.currency != current.currency:
-        return True
-    return any(
-        text_form(before) != text_form(current.fields[name])
+    return previous.currency != current.currency or any(edited_fields(previous, current))
+
+
+def edited_fields(previous: CouponVersion, current: CouponVersion) -> Iterator[str]:
+    """Names of the fields that somebody changed between two observations of a coupon."""
+    return (
+        name
         for name, before in previous.fields.items()
-        if name in current.fields and name not in NOT_AN_EDIT and "." not in name
+        if name in current.fields
+        and name not in NOT_AN_EDIT
+        and "." not in name
+        and text_form(before) != text_form(current.fields[name])
     )
 
 

@@ -118,12 +118,12 @@ def read_names(
 
 def read_selected_problems(tx: Transaction) -> list[NotedProblem]:
     """Open problems of the selected orders."""
-    return [_noted(row) for row in tx.rows("problems_of_selected")]
+    return [noted_problem(row) for row in tx.rows("problems_of_selected")]
 
 
 def read_open_problems(tx: Transaction) -> list[NotedProblem]:
     """Every open problem."""
-    return [_noted(row) for row in tx.rows("open_problems")]
+    return [noted_problem(row) for row in tx.rows("open_problems")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +170,8 @@ def _problem_id(stage: str, problem: Problem) -> str:
     return hashlib.sha256("|".join(parts).encode()).hexdigest()[:24]
 
 
-def _noted(row: tuple[Cell, ...]) -> NotedProblem:
+def noted_problem(row: tuple[Cell, ...]) -> NotedProblem:
+    """A row whose first columns are those of a problem, in the order of its fields."""
     return NotedProblem(
         code=cast("str", row[0]),
         effect=cast("str", row[1]),

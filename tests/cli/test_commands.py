@@ -133,6 +133,17 @@ def test_explain_tells_why_a_discount_is_there(
         assert stripe_coupon in ran.out
         assert discount in ran.out
 
+    (told,) = json.loads(command("explain", order.order_id, "--json").out)["stories"]
+    timeline = told["timeline"]
+    whats = [event["what"] for event in timeline]
+    assert whats.index("association") < whats.index("activation") < whats.index("snapshot")
+    assert {"order_coupon", "coupon_decision", "stripe_coupon", "attachment"} <= set(whats)
+    attached = next(e for e in timeline if e["details"].get("target_id") == order.subscription_id)
+    assert attached["what"] == "write"
+    assert attached["request_id"].startswith("req_")
+    shown = "".join(command("explain", order.order_id).out.split())
+    assert f"request{attached['request_id']},run{attached['run_id']}" in shown.replace("│", "")
+
     unknown = command("explain", "801000000000999AAA")
     assert unknown.status == 1
     assert "knows nothing" in unknown.err

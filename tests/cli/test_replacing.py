@@ -47,6 +47,9 @@ def test_it_is_planned_first_then_made_and_explained(world: World, tmp_path: Pat
     assert done.superseded == 0
     assert world.discount_ids(order.subscription_id) != held
     assert any(f"({held[0]}) made room for" in line for line in story.chapters[0].lines)
+    (replaced,) = [event for event in story.timeline if event.what == "replacement"]
+    assert replaced.details["old_discount_id"] == held[0]
+    assert not [event for event in story.timeline if event.what == "changed_in_between"]
 
 
 @pytest.mark.usefixtures("world")
