@@ -235,6 +235,16 @@ class Sandbox:
         finally:
             del self._refusing[name]
 
+    def wait_until_back(self, name: ServiceName) -> None:
+        """Return once a service that a fault took off its port is on it again."""
+        if self._thread is None:
+            raise RuntimeError("The sandbox is not being served.")
+        self._thread.complete(self._back(name))
+
+    async def _back(self, name: ServiceName) -> None:
+        if name in self._refusing:
+            await asyncio.wait([self._refusing[name]])
+
     async def _end_refusals(self) -> None:
         refusals = list(self._refusing.values())
         for refusal in refusals:

@@ -10,7 +10,6 @@ import concurrent.futures
 import json
 import multiprocessing
 import os
-import socket
 import sys
 import tempfile
 import time
@@ -18,7 +17,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
 import dagster as dg
@@ -111,7 +109,7 @@ def try_fault(
             codes = _open_problems(world)
             ending.endings[", ".join(sorted(codes)) or "success"] += 1
         world.sandbox.faults.disarm(number)
-        wait_until_it_listens(world, fault.service)
+        world.sandbox.wait_until_back(fault.service)
         try:
             Life(world).run()
         except Exception as error:  # noqa: BLE001 - as above
@@ -121,26 +119,6 @@ def try_fault(
         left = _open_problems(world)
         if left:
             ending.wrong.append(f"{fault}: {left} without the fault")
-
-
-def wait_until_it_listens(world: World, service: ServiceName) -> None:
-    """A service that was taken off its port is back after `AWAY_MILLISECONDS`.
-
-    Raises:
-        TimeoutError: it is not.
-    """
-    addresses = world.sandbox.addresses
-    url = addresses.stripe_url if service == "stripe" else addresses.salesforce_url
-    where = urlsplit(url)
-    deadline = time.monotonic() + 10
-    while time.monotonic() < deadline:
-        try:
-            socket.create_connection((where.hostname or "", where.port or 0), timeout=1).close()
-        except OSError:
-            time.sleep(AWAY_MILLISECONDS / 1000)
-        else:
-            return
-    raise TimeoutError(f"{url} did not come back.")
 
 
 def _open_problems(world: World) -> set[str]:
