@@ -36,6 +36,9 @@ def extract_orders(
     with spool() as pages:
         for page in salesforce.read_orders(run.selection):
             source.spool_orders(pages, page.orders, page.items)
+            run.progress.advance("pages read")
+            run.progress.advance("orders read", len(page.orders))
+            run.progress.advance("items read", len(page.items))
             for order in page.orders:
                 report.show((order.order_number, order.activated_at, order.stripe_id))
         spooled = pages.end()

@@ -114,6 +114,7 @@ def carry_out(
         with ledger.transaction() as tx:
             record(tx, [Written(each, None, NotInPlan(each)) for each in held])
     log = WriteLog(run, ledger, record)
+    run.progress.expect("writes answered", len(writes))
     left = list(reversed(writes))
     crew: Crew[Result] = stripe.crew()
     with crew:
@@ -124,6 +125,7 @@ def carry_out(
             due = [left.pop() for _ in range(min(room, len(left)))] if enough else []
             crew.add(log.commit(ended, due))
             ended = [Ended(o.job.name, o.result, o.error) for o in crew.next_batch()]
+            run.progress.advance("writes answered", len(ended))
     log.outages.raise_if_nothing_was_answered()
 
 

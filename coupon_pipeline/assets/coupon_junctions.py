@@ -37,6 +37,10 @@ def extract_junctions(
     with spool() as pages:
         for page in salesforce.read_junctions(run.selection, since, paths):
             source.spool_junctions(pages, page.associations, page.order_coupons)
+            run.progress.advance("pages read")
+            run.progress.advance("quote coupons read", len(page.coupon_versions))
+            run.progress.advance("associations read", len(page.associations))
+            run.progress.advance("order coupons read", len(page.order_coupons))
             changed |= {version.quote_coupon_id: version for version in page.coupon_versions}
             watermark = max(filter(None, (watermark, page.watermark)), default=None)
             for a in page.associations:

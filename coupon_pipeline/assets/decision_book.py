@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from coupon_pipeline.assets.carrying_out import Written, problem_of
+from coupon_pipeline.assets.progress import Progress
 from coupon_pipeline.assets.replacements import granted_terms
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.situation import REFUSED, Situation
@@ -66,6 +67,11 @@ class DecisionBook:
     def run_id(self) -> str:
         """The run that decides."""
         return self._run.run_id
+
+    @property
+    def progress(self) -> Progress:
+        """Of that run."""
+        return self._run.progress
 
     def replaced_before(
         self, snapshot_id: str, coupon_id: str, terms: Terms, target_id: str

@@ -45,6 +45,7 @@ def plan_job(settings: Settings) -> dg.JobDefinition:
             selection,
             replace_attached=config.replace_attached,
             invoices=config.invoices,
+            tell=context.log.info,
         )
         for change in planned.changes():
             context.log.info("would change: %s", change)

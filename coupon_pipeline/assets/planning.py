@@ -1,7 +1,7 @@
 """A plan: every stage decides on a copy of the ledger, and nothing is written anywhere."""
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,6 +14,7 @@ from coupon_pipeline.assets.next_invoice import NextInvoice, NotPreviewed, plann
 from coupon_pipeline.assets.plan_basis import ledger_basis, salesforce_basis, settings_basis
 from coupon_pipeline.assets.plan_orders import OrderPlan, plans_of_orders
 from coupon_pipeline.assets.plan_totals import Cost, Money, cost_of, money_of
+from coupon_pipeline.assets.progress import Progress
 from coupon_pipeline.assets.report import RunReport, report_of
 from coupon_pipeline.assets.reporting import counted_stage
 from coupon_pipeline.assets.resources import open_ledger
@@ -100,12 +101,13 @@ def make_plan(
     replace_attached: Iterable[str] = (),
     invoices: bool = False,
     caps: Caps | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Planned:
     """Decide everything on a copy of the ledger, and write nothing anywhere.
 
     `replace_attached` names what shall be replaced; `invoices` also asks Stripe for the next
-    invoice of each target that would change; `caps` stand in place of the settings'.
-
+    invoice of each target that would change; `caps` stand in place of the settings'; `tell` is
+    given a line now and then on how far a long plan is.
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
@@ -117,6 +119,7 @@ def make_plan(
         dry_run=True,
         caps=caps or settings.caps(),
         replace_attached=frozenset(named),
+        progress=Progress(tell),
     )
     original = open_ledger(settings)
     with (
@@ -175,6 +178,7 @@ def run_stages(run: Run, at: Connection) -> list[StageReport]:
     """
     done = []
     for stage in STAGES:
+        run.progress.begin(stage.name)
         with counted_stage(run, at) as counted:
             counted.report = stage.make(run, at)
         done.append(counted.report)

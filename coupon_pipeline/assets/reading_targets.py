@@ -65,7 +65,9 @@ def read_targets(
             for name in names
             if name not in known and not reading.knows(name)
         ]
+        book.progress.expect("targets read", len(jobs))
         for outcomes in stripe.run_all(jobs):
+            book.progress.advance("targets read", len(outcomes))
             for outcome in outcomes:
                 outages.judge(outcome.error)
                 if outcome.error is not None:

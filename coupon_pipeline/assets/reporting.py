@@ -11,6 +11,7 @@ import dagster as dg
 from coupon_pipeline.assets.columns import column_lineage
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.launchpad import RunOptions
+from coupon_pipeline.assets.progress import Progress
 from coupon_pipeline.assets.record_links import RecordLinks
 from coupon_pipeline.assets.run import PREVIEW_ROWS, Run, StageReport
 from coupon_pipeline.assets.shown_records import ShownRecords
@@ -49,6 +50,7 @@ def run_of(context: dg.AssetExecutionContext, options: RunOptions, settings: Set
         live=options.live,
         plan_id=None if plan is None else plan.plan_id,
         approved=None if plan is None else frozenset(each.digest for each in plan.writes),
+        progress=Progress(context.log.info),
     )
 
 

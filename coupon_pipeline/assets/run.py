@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
+from coupon_pipeline.assets.progress import Progress
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
 from coupon_pipeline.domain.caps import Caps
 from coupon_pipeline.domain.planned_writes import PlannedWrite
@@ -44,12 +45,20 @@ class Run:
     """Whether whoever started it said that live money is meant."""
     orders_at_a_time: int = 2000
     """How many a stage holds in memory, however many the selection has."""
+    progress: Progress = field(default_factory=Progress)
+    """Told to whoever watches."""
 
     def portions(
-        self, order_ids: Sequence[str], bonds: Iterable[tuple[str, str]] = ()
+        self,
+        order_ids: Sequence[str],
+        bonds: Iterable[tuple[str, str]] = (),
+        *,
+        latest_first: bool = False,
     ) -> Iterator[Sequence[str]]:
         """The orders, as many at a time as a stage may hold; bonds keep orders together."""
-        yield from portions_of(order_ids, bonds, self.orders_at_a_time)
+        portions = portions_of(order_ids, bonds, self.orders_at_a_time)
+        self.progress.expect("orders", len(order_ids))
+        yield from self.progress.over("orders", reversed(portions) if latest_first else portions)
 
     def may_make(self, write: PlannedWrite) -> bool:
         """Whether a write is among those that were approved beforehand."""

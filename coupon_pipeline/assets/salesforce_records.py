@@ -145,7 +145,7 @@ def write_back(
         order_ids = list(source.read_order_days(tx))
     report = StageReport(STAGE, whole=run.dry_run)
     seen: set[str] = set()
-    for portion in reversed(list(run.portions(order_ids))):
+    for portion in run.portions(order_ids, latest_first=True):
         situation = _read_situation(portion, ledger, salesforce, seen)
         seen |= {coupon.quote_coupon_id for coupon in situation.quote_coupons}
         report.include(_write_back(run, ledger, salesforce, settings, mapping, situation))
@@ -184,6 +184,7 @@ def _write_back(
             report.show((row.object_name, row.record_key, row.value), is_change=True)
         if rows and not run.dry_run:
             unanswered = _send(run, ledger, salesforce, rows, situation) or unanswered
+            run.progress.advance("records sent", len(rows))
     with ledger.transaction() as tx:
         source.select_orders_by_id(tx, situation.orders)
         days = {order.order_id: order.activation_day for order in situation.orders.values()}

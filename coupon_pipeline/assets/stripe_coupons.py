@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import chain
 
 from coupon_pipeline.assets.carrying_out import (
@@ -19,6 +20,7 @@ from coupon_pipeline.assets.coupon_making import (
     CouponSituation,
 )
 from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
+from coupon_pipeline.assets.progress import Progress
 from coupon_pipeline.assets.replacements import coupons_in_place
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.stage_asset import stage_asset
@@ -70,7 +72,7 @@ def load_coupons(
     reads = planner.next_reads(situation.wanted)
     if situation.wanted and any(each.new_attachments for each in situation.wanted):
         pin_account(ledger, stripe)
-    readings, failed = _read_coupons(stripe, reads)
+    readings, failed = _read_coupons(stripe, reads, run.progress)
     readable = [
         each
         for each in situation.wanted
@@ -271,11 +273,12 @@ def _scope_key(snapshot: Snapshot) -> tuple[str, str]:
 
 
 def _read_coupons(
-    stripe: StripeEdge, coupon_ids: frozenset[str]
+    stripe: StripeEdge, coupon_ids: frozenset[str], progress: Progress
 ) -> tuple[Mapping[str, Reading], Mapping[str, StripeEdgeError]]:
     if not coupon_ids:
         return {}, {}
-    read = stripe.read_coupons(coupon_ids)
+    progress.expect("coupons read", len(coupon_ids))
+    read = stripe.read_coupons(coupon_ids, partial(progress.advance, "coupons read"))
     outages = Outages()
     for coupon_id in coupon_ids:
         outages.judge(read.failed.get(coupon_id))

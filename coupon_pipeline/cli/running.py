@@ -178,16 +178,21 @@ def _instance(*, keep_history: bool) -> Iterator[dg.DagsterInstance]:
 
 @contextmanager
 def _progress() -> Iterator[dg.LoggerDefinition]:
-    """A line on a terminal that says which table is being made; silence elsewhere."""
+    """A line on a terminal: which table is being made and how far it is; silence elsewhere."""
     console = Terminal(stderr=True)
     status = console.status("Starting") if console.is_terminal else nullcontext()
     with status as shown:
 
         class _Steps(logging.Handler):
             def emit(self, record: logging.LogRecord) -> None:
-                event = getattr(record, "dagster_meta", {}).get("dagster_event")
-                if shown is not None and event is not None and event.is_step_start:
-                    shown.update(f"Making {event.step_key}")
+                meta = getattr(record, "dagster_meta", {})
+                event, step = meta.get("dagster_event"), meta.get("step_key")
+                if shown is None or step is None:
+                    return
+                if event is None and record.levelno == logging.INFO:
+                    shown.update(f"Making {step}: {meta['orig_message']}")
+                elif event is not None and event.is_step_start:
+                    shown.update(f"Making {step}")
 
         logger = logging.getLogger("coupon_pipeline.progress")
         logger.setLevel(logging.DEBUG)

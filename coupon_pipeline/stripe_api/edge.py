@@ -1,8 +1,7 @@
 """Everything that the pipeline does at Stripe, as one resource."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import chain
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
 from coupon_pipeline.domain.reuse import Reading, StripeCoupon
@@ -26,8 +25,12 @@ class StripeEdge(StripeConnection):
     own trouble apart from what stops everything.
     """
 
-    def read_coupons(self, coupon_ids: Iterable[str]) -> CouponReads:
+    def read_coupons(
+        self, coupon_ids: Iterable[str], answered: Callable[[int], None] | None = None
+    ) -> CouponReads:
         """All these coupons with their terms, read at once by the workers.
+
+        `answered` hears now and then how many more there are.
 
         Raises:
             StripeEdgeError: Stripe is down or refuses the key.
@@ -42,11 +45,14 @@ class StripeEdge(StripeConnection):
         ]
         readings: dict[str, Reading] = {}
         failed: dict[str, StripeEdgeError] = {}
-        for outcome in chain.from_iterable(self.run_all(jobs)):
-            if outcome.error is not None:
-                failed[outcome.job.name] = outcome.error
-            elif outcome.result is not None:
-                readings[outcome.job.name] = outcome.result
+        for outcomes in self.run_all(jobs):
+            if answered is not None:
+                answered(len(outcomes))
+            for outcome in outcomes:
+                if outcome.error is not None:
+                    failed[outcome.job.name] = outcome.error
+                elif outcome.result is not None:
+                    readings[outcome.job.name] = outcome.result
         return CouponReads(readings, failed)
 
     def create_coupon(
