@@ -1,60 +1,19 @@
 """Pages in `docs/` that follow from the code, or that speak of it."""
 
 import re
-import shlex
 import tomllib
 from pathlib import Path
 
-import click
 import pytest
 from jsonschema import Draft202012Validator
 
 from coupon_pipeline.cli.documents import PAGES
-from coupon_pipeline.cli.main import commands
 from coupon_pipeline.domain.mapping import COUPON_FIELDS, parse_mapping
 from coupon_pipeline.domain.mapping_schema import json_schema
 from coupon_pipeline.domain.problems import CATALOGUE
 from coupon_pipeline.settings import Settings
 
 DOCS = Path(__file__).parents[1] / "docs"
-_COMMAND = re.compile(r"(?:^ {4}|`)(?:\.venv/bin/)?coupon-pipeline ([^`#\n]+)", re.MULTILINE)
-
-
-def _commands() -> list[tuple[str, str]]:
-    pages = [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))]
-    return [
-        (page.name, found.strip())
-        for page in pages
-        for found in sorted(set(_COMMAND.findall(page.read_text(encoding="utf-8"))))
-    ]
-
-
-@pytest.mark.parametrize(("page", "command"), _commands())
-def test_a_command_on_a_page_is_one_that_the_command_line_takes(
-    page: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With its options and arguments, as far as that shows without running it.
-
-    A day, an id or a file that is not spelled out on the page is filled in.
-    """
-    del page
-    monkeypatch.chdir(tmp_path)
-    command = re.sub(r"\bDAY\b", "2026-11-02", re.sub(r"\{[a-z_]+\}", "801000000000001", command))
-    name, *arguments = shlex.split(command.replace("...", "").replace("[", "").replace("]", ""))
-    for each in arguments:
-        if not each.startswith("-") and (each.endswith((".json", ".toml")) or each == "FILE"):
-            (tmp_path / each).write_text("{}", encoding="utf-8")
-    found = commands.get_command(click.Context(commands), name)
-    assert found is not None, f"there is no command {name}"
-
-    context = click.Context(found, info_name=name)
-    given, left, _ = found.make_parser(context).parse_args(arguments)
-    assert left == []
-    for parameter in found.get_params(context):
-        value = given.get(parameter.name)
-        assert value is not None or not parameter.required, f"{parameter.name} is missing"
-        if isinstance(value, str | list | tuple):
-            parameter.type_cast_value(context, value)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,5 +1,6 @@
 """`coupon-pipeline demo`: the whole pipeline on the local sandbox, and what came of it."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -34,12 +35,13 @@ _COMPANY = 200
     help="Size of the company.",
 )
 @click.option("--seed", default=7, show_default=True, help="The same seed, the same company.")
-def demo(*, orders: int, seed: int) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def demo(*, orders: int, seed: int, as_json: bool) -> int:
     """Start the local sandbox, run the whole pipeline, show what happened and why.
 
     Accounts of yours that are set are not used and not touched.
     """
-    console = Terminal()
+    console = Terminal(quiet=as_json)
     SANDBOX_FOLDER.mkdir(exist_ok=True)
     forget(STATE_FILE)
     with (
@@ -55,15 +57,17 @@ def demo(*, orders: int, seed: int) -> int:
         selection = select(settings, None, None, ())
         assert selection is not None, "the company has orders"
         console.print(Rule("First run: coupons become discounts"))
-        show_report(run_through_dagster(settings, selection), selection)
+        first = run_through_dagster(settings, selection)
+        show_report(first, selection, console=console)
         console.print(Rule("Why is this discount here?"))
         story = _best_story(Ledger(settings.ledger_path))
         if story is not None and story.target_id is not None:
             with closing(open_stripe(settings)) as stripe:
-                show_story(story, next_invoice(stripe, story.target_id, story.discount_ids))
+                invoice = next_invoice(stripe, story.target_id, story.discount_ids)
+            show_story(story, invoice, console=console)
         console.print(Rule("Second run: the same orders again"))
         again = run_through_dagster(settings, selection, keep_history=False)
-        show_report(again, selection, with_problems=False)
+        show_report(again, selection, with_problems=False, console=console)
     console.print(Rule("What next"))
     console.print(
         Text(
@@ -73,6 +77,11 @@ def demo(*, orders: int, seed: int) -> int:
             "README.md                       connect your own accounts"
         )
     )
+    if as_json:
+        explained = None if story is None else story.as_json()
+        click.echo(
+            json.dumps({"first": first.as_json(), "explained": explained, "again": again.as_json()})
+        )
     return DONE
 
 

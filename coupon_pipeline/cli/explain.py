@@ -46,7 +46,11 @@ def explain(*, record_id: str, with_invoice: bool, as_json: bool) -> int:
     return DONE if stories else COULD_NOT_RUN
 
 
-def show_story(story: Story, invoice: NextInvoice | NotPreviewed | None = None) -> None:
+def show_story(
+    story: Story,
+    invoice: NextInvoice | NotPreviewed | None = None,
+    console: Terminal | None = None,
+) -> None:
     """One order as a tree: its coupons, and for each what is known in order."""
     tree = Tree(Text(story.headline, style="bold"))
     for chapter in story.chapters:
@@ -57,7 +61,7 @@ def show_story(story: Story, invoice: NextInvoice | NotPreviewed | None = None) 
         tree.add(Text("No coupon is associated with this order."))
     if invoice is not None:
         tree.add(Text(invoice.sentence))
-    Terminal().print(tree)
+    (console or Terminal()).print(tree)
 
 
 def _show_timeline(story: Story) -> None:

@@ -34,9 +34,15 @@ def nothing_activated(*, as_json: bool) -> int:
     return DONE
 
 
-def show_report(report: RunReport, selection: Selection, *, with_problems: bool = True) -> None:
+def show_report(
+    report: RunReport,
+    selection: Selection,
+    *,
+    with_problems: bool = True,
+    console: Terminal | None = None,
+) -> None:
     """What a sync did."""
-    console = Terminal()
+    console = console or Terminal()
     console.print(
         Text(
             f"{report.orders} orders activated {days_of(selection)}, "

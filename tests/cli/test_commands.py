@@ -1,12 +1,15 @@
 """The command line as people and scripts use it: one JSON document, a status, a sentence."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
+from coupon_pipeline.cli.main import commands
 from tests.cli.commands import Command
 from tests.world import World
 
@@ -40,6 +43,37 @@ def test_sync_json_has_the_documented_keys(
     }
     assert ran.document["problems"] == []
     assert set(ran.document) >= {"run_id", "calls"}
+
+
+def test_every_command_takes_json() -> None:
+    """Whoever wrote a script for one command need not look up the next."""
+    context = click.Context(commands)
+    without = [
+        name
+        for name in commands.list_commands(context)
+        if (found := commands.get_command(context, name)) is None
+        or "--json" not in {option for each in found.params for option in each.opts}
+    ]
+
+    assert without == []
+
+
+def test_the_demo_ends_with_a_run_that_has_nothing_to_do(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the first thing that people run; accounts of theirs are not used."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STRIPE_API_KEY", "sk_live_51NotToBeUsed")
+
+    ran = command("demo", "--orders", "1", "--json")
+
+    assert ran.status == 0
+    first, again = ran.document["first"], ran.document["again"]
+    assert isinstance(first, dict)
+    assert isinstance(again, dict)
+    assert first["orders"] == again["orders"] == 1
+    assert again["calls"]["stripe_writes"] == 0
+    assert os.environ["STRIPE_API_KEY"] == "sk_live_51NotToBeUsed"
 
 
 def test_sync_says_when_nothing_had_to_change(
