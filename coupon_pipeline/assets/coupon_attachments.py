@@ -1,14 +1,20 @@
 """Discounts on the subscriptions and items that the orders became."""
 
+import math
+from collections import deque
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from types import MappingProxyType
 
 from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.decision_book import DecisionBook
 from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
+from coupon_pipeline.assets.planning_ahead import ahead_with, orders_in, planned_ahead
 from coupon_pipeline.assets.reading_targets import Target, ids_of, read_targets
 from coupon_pipeline.assets.replacements import asked_for, granted_terms
 from coupon_pipeline.assets.run import Run, StageReport, now
@@ -51,8 +57,9 @@ def load_attachments(
 ) -> StageReport:
     """Attach what was signed and is not attached yet: one read and one write for each target.
 
-    Some orders at a time, so that not every target is held at once; orders that share a target, or
-    the last redemptions of a coupon, are decided together.
+    Some orders at a time: those that share a target, or the last redemptions of a coupon, are
+    decided together. Under a rate limit they are few, so that each target is written soon after it
+    was read; where a cap may end the run, as many as can be held are decided before any is written.
 
     Raises:
         RunStopped: more would be attached than a cap allows, or live money is not meant.
@@ -65,27 +72,79 @@ def load_attachments(
         source.select_orders_on_same_targets(tx)
         order_ids, bonds = list(source.read_order_days(tx)), source.read_bonds(tx)
         allowance = Allowance(run.caps, read_attached_counts(tx, run.run_id))
+        may_be_stopped = allowance.ends_with(decisions.read_ungranted_terms(tx))
+    at_most, ahead = math.inf, 0
+    if not (run.dry_run or may_be_stopped):
+        at_most, ahead = orders_in(stripe.limits), ahead_with(stripe.limits)
+    plan = partial(_plan_portion, run, ledger, stripe, settings)
     report = StageReport(STAGE, whole=run.dry_run)
-    for portion in run.portions(order_ids, bonds):
-        report.include(_load_portion(run, ledger, stripe, settings, portion, allowance))
+    written: deque[AbstractSet[str]] = deque(maxlen=ahead)
+    with closing(planned_ahead(plan, run.portions(order_ids, bonds, at_most), ahead)) as coming:
+        for portion in coming:
+            stale = portion.ids & frozenset[str]().union(*written)
+            current = plan(portion.order_ids, portion.unless(stale)) if stale else portion
+            report.include(_load_portion(run, ledger, stripe, current, allowance))
+            written.append(current.ids_written())
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedPortion:
+    """Some orders, their targets as they were read, and what is to be done with them."""
+
+    order_ids: Sequence[str]
+    situation: Situation
+    book: DecisionBook
+    targets: Sequence[Target]
+    plans: Sequence[TargetPlan]
+
+    @property
+    def ids(self) -> AbstractSet[str]:
+        """Every id under which any of the targets is known."""
+        return ids_of(self.targets)
+
+    def ids_written(self) -> AbstractSet[str]:
+        """The same of those that requests went to."""
+        asked = {plan.target_id for plan in self.book.plans.values()}
+        return ids_of([each for each in self.targets if each.state.target_id in asked])
+
+    def unless(self, stale: AbstractSet[str]) -> Mapping[str, TargetState]:
+        """The targets that have none of these ids, by what the orders call them."""
+        return {
+            name: target.state
+            for target in self.targets
+            if stale.isdisjoint(target.ids)
+            for name in target.named
+        }
+
+
+def _plan_portion(
+    run: Run,
+    ledger: Ledger,
+    stripe: StripeEdge,
+    settings: Settings,
+    order_ids: Sequence[str],
+    known: Mapping[str, TargetState] = MappingProxyType({}),
+) -> PlannedPortion:
+    situation = _read_situation(run, order_ids, ledger, live=settings.stripe().live)
+    book = DecisionBook(run, situation)
+    wanted = _sort_out(situation, book)
+    if wanted:
+        pin_account(ledger, stripe)
+    targets = read_targets(stripe, wanted, situation, book, known)
+    plans = plan_targets(ledger, stripe, situation, targets, settings, book)
+    return PlannedPortion(order_ids, situation, book, targets, plans)
 
 
 def _load_portion(
     run: Run,
     ledger: Ledger,
     stripe: StripeEdge,
-    settings: Settings,
-    order_ids: Sequence[str],
+    portion: PlannedPortion,
     allowance: Allowance,
 ) -> StageReport:
-    situation = _read_situation(run, order_ids, ledger, live=settings.stripe().live)
-    book = DecisionBook(run, situation)
-    wanted = _sort_out(situation, book)
-    if wanted:
-        pin_account(ledger, stripe)
-    targets = read_targets(stripe, wanted, situation, book)
-    plans = plan_targets(ledger, stripe, situation, targets, settings, book)
+    situation, book = portion.situation, portion.book
+    targets, plans = portion.targets, portion.plans
     writes = _writes(stripe, targets, plans)
     stops = StageReport(STAGE)
     run.stop(allowance.use(situation.terms_attached_by(plans)), stops)

@@ -4,6 +4,7 @@ A stage counts what it has behind it; how much there is to do is told where it i
 said of a stage that is done within seconds.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,10 @@ class _Count:
 
 
 class Progress:
-    """Counts of one stage after the other; `tell` is given a line at bounded intervals."""
+    """Counts of one stage after the other; `tell` is given a line at bounded intervals.
+
+    Other threads of the stage may count; lines are told in the stage's own.
+    """
 
     def __init__(
         self,
@@ -48,29 +52,31 @@ class Progress:
         self._tell = tell
         self._clock = clock
         self._every = every
+        self._lock = threading.Lock()
         self.begin()
 
     def begin(self, stage: str = "") -> None:
         """A stage begins: nothing of it is done. Its name is told where nothing else tells it."""
         self._prefix = f"{stage}: " if stage else ""
         self._counts: dict[str, _Count] = {}
+        self._thread = threading.get_ident()
         self._began = self._told = self._clock()
 
     def expect(self, what: str, number: int) -> None:
         """There is so much more to do of this."""
-        if number:
-            self._count(what).total += number
+        with self._lock:
+            if number:
+                self._count(what).total += number
 
     def advance(self, what: str, number: int = 1) -> None:
         """So much more of this is done."""
         if not number:
             return
-        self._count(what).done += number
-        at = self._clock()
-        pause = max(self._every, min(_MOST_SECONDS_BETWEEN_LINES, (at - self._began) / 20))
-        if self._tell is not None and at - self._told >= pause:
-            self._told = at
-            self._tell(self._line(at))
+        with self._lock:
+            self._count(what).done += number
+            line = self._due_line()
+        if line is not None and self._tell is not None:
+            self._tell(line)
 
     def over(self, what: str, portions: Iterable[Sequence[T]]) -> Iterator[Sequence[T]]:
         """The portions, each counted when the next one is asked for: until then it is in work."""
@@ -80,6 +86,16 @@ class Progress:
 
     def _count(self, what: str) -> _Count:
         return self._counts.setdefault(what, _Count(self._clock()))
+
+    def _due_line(self) -> str | None:
+        if threading.get_ident() != self._thread:
+            return None
+        at = self._clock()
+        pause = max(self._every, min(_MOST_SECONDS_BETWEEN_LINES, (at - self._began) / 20))
+        if at - self._told < pause:
+            return None
+        self._told = at
+        return self._line(at)
 
     def _line(self, at: float) -> str:
         told = [f"{what} {count}" for what, count in self._counts.items()]

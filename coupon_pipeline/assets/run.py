@@ -1,5 +1,6 @@
 """What the stages of one run share: which orders, under which id, and whether it may write."""
 
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -52,11 +53,12 @@ class Run:
         self,
         order_ids: Sequence[str],
         bonds: Iterable[tuple[str, str]] = (),
+        at_most: float = math.inf,
         *,
         latest_first: bool = False,
     ) -> Iterator[Sequence[str]]:
         """The orders, as many at a time as a stage may hold; bonds keep orders together."""
-        portions = portions_of(order_ids, bonds, self.orders_at_a_time)
+        portions = portions_of(order_ids, bonds, int(min(at_most, self.orders_at_a_time)))
         self.progress.expect("orders", len(order_ids))
         yield from self.progress.over("orders", reversed(portions) if latest_first else portions)
 

@@ -119,6 +119,11 @@ class Allowance:
         self._earlier = earlier
         self._attached: list[Terms] = []
 
+    def ends_with(self, attached: Iterable[Terms]) -> bool:
+        """Whether so much would be more than a run may attach."""
+        found = exceeded_by_attachments(self._caps, [*self._attached, *attached], self._earlier)
+        return found is not None
+
     def use(self, attached: Iterable[Terms]) -> Problem | None:
         """Why this portion must not be attached after those before it; None if it may be."""
         self._attached += attached

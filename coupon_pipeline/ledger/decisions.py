@@ -168,6 +168,15 @@ def record_rates(tx: Transaction, snapshots: Iterable[Snapshot]) -> None:
         tx.run("complete_rates")
 
 
+def read_ungranted_terms(tx: Transaction) -> list[Terms]:
+    """The terms of what the selected orders may still be granted, one of each discount."""
+    return [
+        _terms(cast("str", terms))
+        for terms, number in tx.rows("ungranted_terms")
+        for _ in range(cast("int", number))
+    ]
+
+
 def read_siblings(tx: Transaction) -> list[Snapshot]:
     """Snapshots of other orders that use the same coupons: the first and last of each terms."""
     return [_snapshot(row) for row in tx.rows("sibling_snapshots")]

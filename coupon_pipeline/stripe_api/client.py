@@ -82,7 +82,7 @@ class StripeConnection:
             limits = Limits.none() if is_loopback(base_url) else Limits.documented(self._mode)
         self._limiter = Limiter(limits, clock=clock, pause=pause)
         self._workers = workers or limits.workers
-        self._session = new_session(self._base_url, self._workers)
+        self._session = new_session(self._base_url, 2 * self._workers)  # some read while some write
         self._client: stripe.StripeClient | None = None
         self._lock = threading.Lock()
         self._counts = CallCounts()

@@ -1,5 +1,6 @@
 """A long load is seen to move, in the log of its run; a short one says nothing."""
 
+import threading
 from functools import partial
 
 import dagster as dg
@@ -96,7 +97,7 @@ def test_what_is_complete_tells_no_time_and_the_next_begins_its_own() -> None:
 def test_a_portion_counts_when_the_next_one_is_asked_for() -> None:
     """While it is in work it is not done."""
     told: list[str] = []
-    progress = Progress(told.append, every=0)
+    progress = Progress(told.append, clock=lambda: 0.0, every=0)
     progress.begin("coupon_snapshots")
 
     seen = [(portion, list(told)) for portion in progress.over("orders", ["ab", "c"])]
@@ -105,11 +106,25 @@ def test_a_portion_counts_when_the_next_one_is_asked_for() -> None:
     assert told[-1] == "coupon_snapshots: orders 3"
 
 
+def test_what_another_thread_counts_is_told_with_the_stages_own() -> None:
+    """The log of a run belongs to the thread of its stage."""
+    told: list[str] = []
+    progress = Progress(told.append, clock=lambda: 0.0, every=0)
+    other = threading.Thread(target=progress.advance, args=("targets read", 50))
+    other.start()
+    other.join()
+    assert told == []
+
+    progress.advance("writes answered", 20)
+
+    assert told == ["targets read 50, writes answered 20"]
+
+
 def test_every_table_that_takes_long_tells_it_in_the_log_of_the_run(
     world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if each of the six took long."""
-    monkeypatch.setattr(reporting, "Progress", partial(Progress, every=0))
+    monkeypatch.setattr(reporting, "Progress", partial(Progress, clock=lambda: 0.0, every=0))
     for _ in range(2):
         world.order(coupons=[world.quote_coupon()])
     day = world.sandbox.clock.now().date().isoformat()

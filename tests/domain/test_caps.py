@@ -92,3 +92,12 @@ def test_amounts_are_written_in_major_units() -> None:
     for wrong in ("usd", "usd=x", "xxx=1", "usd=1.005", "usd=-1", "usd=NaN"):
         with pytest.raises(ValueError, match=wrong.partition("=")[0]):
             parse_amounts(wrong)
+
+
+def test_whether_everything_would_be_too_much_is_asked_without_using_the_allowance() -> None:
+    """What was used before counts, and what is asked about does not."""
+    allowance = Allowance(Caps(attachments=3), [])
+    allowance.use([TEN])
+    assert not allowance.ends_with([TEN, TEN])
+    assert allowance.ends_with([TEN, TEN, TEN])
+    assert code(allowance.use([TEN, TEN])) is None
