@@ -39,8 +39,8 @@ def planned_ahead(
 ) -> Generator[Planned, None, None]:
     """What `plan` gives for each portion, in their order, and so many before they are asked for.
 
-    Another thread plans one portion after the other. What `plan` raises is raised when its portion is
-    due, so that those before it are done. Closing the generator ends the planning.
+    Another thread plans one portion after the other. What `plan` raises is raised when its portion
+    is due, so that those before it are done. Closing the generator ends the planning.
     """
     if not ahead:
         yield from map(plan, portions)
