@@ -68,6 +68,11 @@ class OrgObject:
     fields: Mapping[str, OrgField]
     label: str = ""
 
+    @property
+    def kinds(self) -> dict[str, str]:
+        """Salesforce's types by the names of the API."""
+        return {field.api_name: field.kind for field in self.fields.values()}
+
     def has(self, field: str) -> bool:
         """Whether the field exists and is open to the user."""
         return field in self.fields

@@ -1,4 +1,4 @@
-"""Several queries in one request, then page after page.
+"""Several queries in one request, then page after page, or a job where that takes fewer requests.
 
 A composite request counts once against the org's quota and may carry 25 requests, five of them
 queries, whose length is not bound by that of an address
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from coupon_pipeline.salesforce.bulk_queries import is_done, is_large, rows_of, start_job
 from coupon_pipeline.salesforce.errors import (
     SalesforceError,
     SalesforceRefused,
@@ -73,16 +74,28 @@ def records_of(answer: Json) -> list[dict[str, Json]]:
 def read_pages(
     session: SalesforceSession, statements: Iterable[Statement], what: str
 ) -> Iterator[Page]:
-    """The rows of all statements, page by page, so that no more than a few pages are held."""
+    """The rows of all statements, page by page, so that no more than a few pages are held.
+
+    Raises:
+        SalesforceError: a statement was refused, or there was no usable answer.
+    """
     waiting = list(statements)
     while waiting:
         now, waiting = waiting[:QUERIES_A_REQUEST], waiting[QUERIES_A_REQUEST:]
         answers = read_together(session, [get_of(statement) for statement in now], what)
+        jobs = {
+            statement.name: start_job(session, statement, what)
+            for statement in now
+            if is_large(statement, answers[statement.name])
+        }
         for statement in now:
-            answer = answers.pop(statement.name)
+            answer, job = answers.pop(statement.name), jobs.get(statement.name)
             if isinstance(answer, SalesforceError):
                 raise answer
-            yield from pages_of(session, statement.name, answer, what)
+            if job is not None and is_done(session, job, what):
+                yield from (Page(statement.name, rows) for rows in rows_of(session, job, what))
+            else:
+                yield from pages_of(session, statement.name, answer, what)
 
 
 def pages_of(session: SalesforceSession, name: str, first: Json, what: str) -> Iterator[Page]:

@@ -226,22 +226,27 @@ class Reader:
         if self._amended_by_quote():
             fields.append(f"SBQQ__Quote__r.{AMENDED_CONTRACT}")
         fields += [path for paths in self._initial_order_paths() for path in paths]
-        return Statement("orders", select(fields, "Order", orders_in_scope(selection)))
+        return Statement(
+            "orders", select(fields, "Order", orders_in_scope(selection)), kinds=order.kinds
+        )
 
     def _items_statement(self, selection: Selection) -> Statement:
+        item = self.description.object("OrderItem")
         fields = [
             "Id",
             "OrderId",
             "Quantity",
             "CreatedDate",
             _LINE_OF_ITEM,
-            self.description.object("OrderItem").api(STRIPE_ID),
+            item.api(STRIPE_ID),
         ]
         price = self._price_path()
         if price is not None:
             fields.append(price)
         fields += self._naming_paths()
-        return Statement("items", select(fields, "OrderItem", items_in_scope(selection)))
+        return Statement(
+            "items", select(fields, "OrderItem", items_in_scope(selection)), kinds=item.kinds
+        )
 
     def _junction_statements(self, part: Selection, copies: CouponColumns) -> list[Statement]:
         orders, items = orders_in_scope(part), items_in_scope(part)
@@ -260,6 +265,7 @@ class Reader:
                     copy.api_name,
                     is_in(copy.api(ORDER_OF_COUPON), "Id", "Order", orders),
                 ),
+                kinds=copy.kinds,
             ),
             Statement(
                 "copies_on_items",
@@ -268,6 +274,7 @@ class Reader:
                     copy.api_name,
                     is_in(copy.api(ORDER_ITEM_OF_COUPON), "Id", "OrderItem", items),
                 ),
+                kinds=copy.kinds,
             ),
         ]
 
@@ -283,7 +290,12 @@ class Reader:
         ]
         if association.has(CURRENCY):
             fields.append(CURRENCY)
-        return Statement(level, select(fields, association.api_name, where), include_deleted=True)
+        return Statement(
+            level,
+            select(fields, association.api_name, where),
+            include_deleted=True,
+            kinds=association.kinds,
+        )
 
     def _parent(self, level: Level) -> str:
         object_name, parent = _ASSOCIATIONS[level]

@@ -1,23 +1,26 @@
 """One session with one org: login, requests, retries, errors.
 
 simple-salesforce is given an open session and never the credentials: its own renewal of an
-expired session has no lock and, on its per-object calls, no bound. Only `restful` of it is used.
+expired session has no lock and, on its per-object calls, no bound. Only `restful` of it is used,
+and `call_salesforce` for what is no JSON.
 """
 
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from typing import cast
+from functools import partial
+from typing import TypeVar, cast
 
 import requests
 from jwt import PyJWTError
 from simple_salesforce import exceptions as library
 from simple_salesforce.api import Salesforce
 from simple_salesforce.login import SalesforceLogin
+from simple_salesforce.util import call_salesforce
 from urllib3.exceptions import NewConnectionError
 
 from coupon_pipeline.salesforce.errors import (
@@ -41,6 +44,8 @@ from coupon_pipeline.salesforce.logins import (
     secrets_of,
 )
 from coupon_pipeline.salesforce.transport import Quota, Timeouts, Usage, open_http
+
+Answer = TypeVar("Answer")
 
 _RUN_AGAIN = "Nothing is lost: run again when Salesforce answers."
 _CHECK_LOGIN = (
@@ -90,6 +95,14 @@ class Attempts:
         pacing.pause(wait)
         self.made += 1
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer that is a text, with what its headers say."""
+
+    text: str
+    headers: Mapping[str, str]
 
 
 class SalesforceSession:
@@ -173,30 +186,47 @@ class SalesforceSession:
         A request that may not be made twice (`repeatable` false) is tried again only when
         Salesforce certainly did nothing.
         """
+        data = None if body is None else json_text(body).encode()
+
+        def ask(client: Salesforce) -> Json:
+            return cast(Json, client.restful(path, method=method, data=data))
+
+        return self._tried(ask, what, repeatable=repeatable)
+
+    def fetch(self, path: str, *, what: str) -> Fetched:
+        """The answer to a `GET` that is a text and no JSON; `path` follows `data_path`."""
+
+        def ask(client: Salesforce) -> Fetched:
+            headers = {**client.headers, "Accept": "text/csv"}
+            answer = call_salesforce(client.base_url + path, "GET", client.session, headers)
+            return Fetched(answer.content.decode(), answer.headers)
+
+        return self._tried(ask, what, repeatable=True)
+
+    def _tried(self, ask: Callable[[Salesforce], Answer], what: str, *, repeatable: bool) -> Answer:
         attempts = self.pacing.begin()
         while True:
             try:
-                return self._answer(method, path, body, what)
+                return self._answer(ask, what)
             except SalesforceUnavailable as error:
                 may_repeat = repeatable or error.not_done
                 if not (may_repeat and attempts.wait()):
                     raise
 
-    def _answer(self, method: str, path: str, body: Json, what: str) -> Json:
+    def _answer(self, ask: Callable[[Salesforce], Answer], what: str) -> Answer:
         client = self._opened(expired=None)
         try:
-            return self._once(client, method, path, body, what)
+            return self._once(ask, client, what)
         except SalesforceLoginFailed:
             if isinstance(self._login, AccessToken):
                 raise
-        return self._once(self._opened(expired=client), method, path, body, what)
+        return self._once(ask, self._opened(expired=client), what)
 
-    def _once(self, client: Salesforce, method: str, path: str, body: Json, what: str) -> Json:
+    def _once(self, ask: Callable[[Salesforce], Answer], client: Salesforce, what: str) -> Answer:
         self._usage.check()
-        data = None if body is None else json_text(body).encode()
-        return self._told(lambda: cast(Json, client.restful(path, method=method, data=data)), what)
+        return self._told(partial(ask, client), what)
 
-    def _told(self, ask: Callable[[], Json], what: str) -> Json:
+    def _told(self, ask: Callable[[], Answer], what: str) -> Answer:
         """The answer, or our own error in place of the library's.
 
         It is raised when the library's has been left behind, because the frames of that one hold

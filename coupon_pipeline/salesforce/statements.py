@@ -5,7 +5,7 @@ list of ids is cut into parts.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -14,8 +14,13 @@ from simple_salesforce.format import quote_soql_value
 from coupon_pipeline.domain.ids import normalise_id
 from coupon_pipeline.domain.records import Selection
 
-IDS_A_STATEMENT = 2000
-"""A page's worth. A statement may have 100,000 characters and an id takes 21 of them, see
+ROWS_A_PAGE = 2000
+"""What one answer to a query holds at most, see
+https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/headers_queryoptions.htm
+"""
+
+IDS_A_STATEMENT = ROWS_A_PAGE
+"""A statement may have 100,000 characters and an id takes 21 of them, see
 https://developer.salesforce.com/docs/atlas.en-us.salesforce_app_limits_cheatsheet.meta/salesforce_app_limits_cheatsheet/salesforce_app_limits_platform_soslsoql.htm
 """
 
@@ -35,6 +40,9 @@ class Statement:
     name: str
     soql: str
     include_deleted: bool = False
+    kinds: Mapping[str, str] | None = None
+    """Salesforce's types of the selected fields, all others being texts, where the rows may come
+    as CSV; `None` where it takes JSON to tell what a value is."""
 
 
 def parts_of_selection(selection: Selection) -> Iterator[Selection]:

@@ -253,6 +253,12 @@ class Switches:
         "double",
         "How numbers are written: as a double (`10.0`, `1.39E8`) or as briefly as JSON allows.",
     )
+    salesforce_csv_datetimes: Literal["utc", "offset"] = choice(
+        "utc", "How results of Bulk 2.0 write datetimes: `...Z`, or `...+0000` as JSON has them."
+    )
+    salesforce_csv_header: Literal["every_part", "first_part"] = choice(
+        "every_part", "Which parts of a result of Bulk 2.0 begin with the names of the columns."
+    )
     salesforce_extra_decimals: Literal["kept", "rounded", "refused"] = choice(
         "kept", "What happens to decimals beyond a number field's scale on writing."
     )

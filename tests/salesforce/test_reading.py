@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Literal
 
 import pytest
 
@@ -12,6 +13,7 @@ from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.salesforce import (
     SalesforceEdge,
     SalesforceUnavailable,
+    bulk_queries,
 )
 from coupon_pipeline.salesforce.reading import JunctionsRead, OrdersRead
 from coupon_pipeline.sandbox.calls import CallLog
@@ -253,6 +255,40 @@ def test_order_coupons_of_orders_and_items_are_read(
     assert found[on_order].fields["Amount_Off__c"] == Decimal(50)
     assert found[on_order].fields["Duration__c"] == "forever"
     assert edge.read_quote_coupons(["typed by hand", ""], PATHS) == ()
+
+
+@pytest.mark.parametrize("datetimes", ["utc", "offset"])
+def test_a_job_reads_the_same_as_pages(
+    salesforce: SalesforceService,
+    datetimes: Literal["utc", "offset"],
+    edge: SalesforceEdge,
+    calls: CallLog,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What was signed does not depend on how many orders there are."""
+    deal, coupon = a_deal(salesforce, lines=2), a_coupon(salesforce)
+    on_quote(salesforce, deal.quote_id, coupon)
+    gone = on_line(salesforce, deal.line_ids[0], coupon)
+    salesforce.delete("Quote_Line_Stripe_Coupon_Association__c", gone)
+    terms = {
+        "Name__c": 'Spring, "new"',
+        "Amount_Off__c": Decimal("50.5"),
+        "Order__c": deal.order_id,
+    }
+    salesforce.insert("Order_Stripe_Coupon__c", [{**terms, "Quote_Stripe_Coupon_Id__c": coupon}])
+    selection = Selection(DAY, DAY)
+    orders = all_orders(edge, selection)
+    junctions = all_junctions(edge, selection, None, PATHS)
+
+    monkeypatch.setattr(bulk_queries, "LEAST_ROWS", 0)
+    salesforce.org.switches.salesforce_csv_datetimes = datetimes
+
+    assert all_orders(edge, selection) == orders
+    assert all_junctions(edge, selection, None, PATHS) == junctions
+    assert len(junctions.associations) == 2
+    assert len(junctions.order_coupons) == 1
+    jobs = [call for call in calls.all("salesforce") if call.path.endswith("/jobs/query")]
+    assert len(jobs) == 5  # orders, items, both kinds of associations, copies on orders
 
 
 def test_all_readable_fields_are_kept_without_namespace(

@@ -46,7 +46,7 @@ class QueryJob:
     created: datetime
     columns: list[tuple[str, Operand]]
     rows: list[Row]
-    shortest_numbers: bool
+    switches: Switches
     state: str = "JobComplete"
     error: str = ""
 
@@ -86,18 +86,23 @@ class QueryJob:
             lineterminator=LINE_ENDINGS[self.ending],
             quoting=csv.QUOTE_ALL,
         )
-        writer.writerow([name for name, _ in self.columns])
+        if start == 0 or self.switches.salesforce_csv_header == "every_part":
+            writer.writerow([name for name, _ in self.columns])
         for row in self.rows[start:end]:
-            writer.writerow([self._text(operand.get(row)) for _, operand in self.columns])
+            writer.writerow([self._text(operand, row) for _, operand in self.columns])
         return text.getvalue()
 
-    def _text(self, value: Scalar) -> str:
+    def _text(self, operand: Operand, row: Row) -> str:
+        value: Scalar = operand.get(row)
         if value is None:
             return ""
         if isinstance(value, bool):
             return "true" if value else "false"
         if isinstance(value, Decimal):
-            return shortest_text(value) if self.shortest_numbers else double_text(value)
+            shortest = self.switches.salesforce_number_form == "shortest"
+            return shortest_text(value) if shortest else double_text(value)
+        if operand.kind == "datetime" and self.switches.salesforce_csv_datetimes == "utc":
+            return str(value).replace("+0000", "Z")
         return str(value)
 
 
@@ -143,7 +148,7 @@ class QueryJobs:
             created=self._clock.now(),
             columns=columns,
             rows=evaluator.rows(query),
-            shortest_numbers=self._switches.salesforce_number_form == "shortest",
+            switches=self._switches,
         )
         self._jobs[job.job_id] = job
         return job
