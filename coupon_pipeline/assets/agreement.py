@@ -8,11 +8,11 @@ from coupon_pipeline.assets.rebuilding import EVERYTHING, read_systems
 from coupon_pipeline.assets.run import now
 from coupon_pipeline.domain.audit import differences
 from coupon_pipeline.domain.derivation import DerivedCoupon
-from coupon_pipeline.domain.difference import Difference, Held, HeldDiscount, Seen
+from coupon_pipeline.domain.difference import Difference, Held, HeldDiscount, HeldSyncRecord, Seen
 from coupon_pipeline.domain.problems import RecordNames
 from coupon_pipeline.domain.reuse import KnownCoupon
 from coupon_pipeline.ledger import Ledger, decisions, source
-from coupon_pipeline.ledger.problems import read_names
+from coupon_pipeline.ledger.problems import read_names, read_sync_records
 from coupon_pipeline.ledger.runs import Calls
 from coupon_pipeline.ledger.verification import Discrepancy
 from coupon_pipeline.settings import Settings
@@ -125,4 +125,9 @@ def _held(ledger: Ledger) -> Held:
                 for snapshot_id, made in decisions.read_attachments(tx).items()
             },
             order_coupons={each.order_coupon_id: each for each in source.read_order_coupons(tx)},
+            quote_coupons={each.quote_coupon_id: each for each in source.read_quote_coupons(tx)},
+            sync_records={
+                compound_id: HeldSyncRecord(each.order_id, each.status, each.message)
+                for compound_id, each in read_sync_records(tx).items()
+            },
         )

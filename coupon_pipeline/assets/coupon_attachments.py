@@ -36,6 +36,7 @@ from coupon_pipeline.domain.targets import (
     TargetPolicy,
     TargetState,
     WantedAttachment,
+    with_history_of,
 )
 from coupon_pipeline.ledger import Ledger, Transaction, decisions, inspection, source
 from coupon_pipeline.ledger.decisions import Attachment
@@ -45,8 +46,8 @@ from coupon_pipeline.ledger.runs import read_attached_counts
 from coupon_pipeline.ledger.writes import read_open_intents, settle_intents
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import Answer, StripeEdge
+from coupon_pipeline.stripe_api.listed_targets import ListedTargets, Sought, list_targets
 from coupon_pipeline.stripe_api.messages import SCHEDULE_UPDATE, SUBSCRIPTION_UPDATE
-from coupon_pipeline.stripe_api.targets import ListedTargets, list_targets
 
 STAGE = "coupon_attachments"
 SUBSCRIPTION, SCHEDULE = "subscription.update", "schedule.update"
@@ -210,9 +211,11 @@ def find_attachments(
         named = frozenset(inspection.read_targets(tx).values())
         ours = frozenset(coupon.coupon_id for coupon in decisions.read_all_coupons(tx))
     key = TargetPolicy(metadata_prefix=settings.coupon_pipeline_metadata_prefix).order_key
-    listed = list_targets(stripe, named, frozenset(order_ids), key, ours)
-    seen = {state.target_id: state for state in listed.states()}
+    listed = list_targets(stripe, Sought(named, frozenset(order_ids), key, ours))
+    seen: dict[str, TargetState] = {}
     unread: set[str] = set()
+    for state in listed.states():
+        seen[state.target_id] = with_history_of(state, seen.get(state.target_id, state))
     for portion in run.portions(order_ids, bonds):
         found = _find_portion(run, ledger, stripe, settings, portion, listed)
         seen.update(found.seen)

@@ -6,18 +6,21 @@ the place of one that ended, touches no discount of others, and grants nothing a
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
+from coupon_pipeline.domain.audit_records import (
+    added_order_coupons,
+    differing_order_coupons,
+    differing_orders,
+    differing_quote_coupons,
+    differing_snapshots,
+    differing_sync_records,
+)
+from coupon_pipeline.domain.audit_targets import differing_targets
 from coupon_pipeline.domain.difference import Difference, Held, HeldDiscount, Kind, Mender, Seen
 from coupon_pipeline.domain.reuse import StripeCoupon, metadata_changes, terms_of_stripe
 from coupon_pipeline.domain.snapshots import Snapshot
-from coupon_pipeline.domain.targets import (
-    DiscountEntry,
-    LiveDiscount,
-    ScheduleState,
-    SubscriptionState,
-)
 from coupon_pipeline.domain.terms import differences as differing_terms
 
 
@@ -33,11 +36,14 @@ def differences(ours: Held, theirs: Held, seen: Seen, now: datetime) -> tuple[Di
     return (
         *_coupons(ours, theirs, seen),
         *_ended_coupons(ours, seen, now),
-        *_orders(ours, theirs),
-        *_snapshots(ours, theirs),
-        *_order_coupons(ours, theirs),
+        *differing_orders(ours, theirs),
+        *differing_snapshots(ours, theirs),
+        *differing_order_coupons(ours, theirs),
+        *added_order_coupons(ours, theirs),
+        *differing_quote_coupons(ours, theirs),
+        *differing_sync_records(ours, theirs),
         *_discounts(ours, theirs, seen),
-        *_on_targets(ours, theirs, seen, int(now.timestamp())),
+        *differing_targets(ours, theirs, seen, int(now.timestamp())),
     )
 
 
@@ -163,95 +169,6 @@ def _ended(coupon: StripeCoupon, now: datetime) -> str | None:
     return None if coupon.valid else "is not valid"
 
 
-def _orders(ours: Held, theirs: Held) -> Iterator[Difference]:
-    for order_id, named in sorted(theirs.targets.items()):
-        if order_id in ours.targets and ours.targets[order_id] != named:
-            yield Difference(
-                "edited",
-                order_id,
-                "{order} names {named} in Stripe; when the ledger last read it, that was {before}.",
-                "The next sync of the order reads it again: run coupon-pipeline sync --order "
-                "{order_id}.",
-                Mender.SYNC,
-                {"named": named or "nothing", "before": ours.targets[order_id] or "nothing"},
-                order_id=order_id,
-                contradicts_ledger=False,
-            )
-
-
-def _snapshots(ours: Held, theirs: Held) -> Iterator[Difference]:
-    """Coupons that were signed and never came in, and proof in Salesforce that says other terms.
-
-    Today's coupon proves nothing.
-    """
-    for snapshot_id, snapshot in sorted(theirs.snapshots.items()):
-        order_id, quote_coupon_id = snapshot.scope.order_id, snapshot.quote_coupon_id
-        found = theirs.discounts.get(snapshot_id)
-        if snapshot_id not in ours.snapshots and not (found and found.granted):
-            yield Difference(
-                "missing",
-                order_id,
-                "{quote_coupon} was signed with {order}, and the ledger does not know it.",
-                "Run coupon-pipeline sync --order {order_id}.",
-                Mender.SYNC,
-                order_id=order_id,
-                quote_coupon_id=quote_coupon_id,
-                contradicts_ledger=False,
-            )
-        mine, said = ours.hashes.get(snapshot_id), theirs.hashes.get(snapshot_id)
-        same_mapping = mine is not None and said is not None and mine[0] == said[0]
-        if snapshot.evidence == "order_coupon" and same_mapping and mine != said:
-            yield Difference(
-                "edited",
-                snapshot.evidence_record_id,
-                "Order coupon {record} of {order} has other terms than those that were frozen.",
-                "What was signed stays. Put the order coupon back in Salesforce, or agree on "
-                "another coupon with the customer.",
-                Mender.PERSON,
-                {"record": snapshot.evidence_record_id},
-                order_id=order_id,
-                quote_coupon_id=quote_coupon_id,
-            )
-
-
-def _order_coupons(ours: Held, theirs: Held) -> Iterator[Difference]:
-    orders = {s.scope.order_item_id: s.scope.order_id for s in ours.snapshots.values()}
-    for its_id, known in sorted(ours.order_coupons.items()):
-        there = theirs.order_coupons.get(its_id)
-        order_id = known.order_id or orders.get(known.order_item_id)
-        if order_id is None or order_id not in theirs.targets:
-            continue
-        if there is None:
-            yield Difference(
-                "deleted",
-                its_id,
-                "Order coupon {record} of {order} is not there any more.",
-                "The terms stay frozen. A sync of the order writes it again where it is missing: "
-                "run coupon-pipeline sync --order {order_id}.",
-                Mender.SYNC,
-                {"record": its_id},
-                order_id=order_id,
-                quote_coupon_id=known.quote_coupon_id,
-                contradicts_ledger=False,
-            )
-        elif there.stripe_id != known.stripe_id:
-            yield Difference(
-                "edited",
-                its_id,
-                "Order coupon {record} of {order} names Stripe coupon {named}, not {before}.",
-                "Run coupon-pipeline sync --order {order_id}, which writes it again.",
-                Mender.SYNC,
-                {
-                    "record": its_id,
-                    "named": there.stripe_id or "nothing",
-                    "before": known.stripe_id or "nothing",
-                },
-                order_id=order_id,
-                quote_coupon_id=known.quote_coupon_id,
-                contradicts_ledger=False,
-            )
-
-
 def _discounts(ours: Held, theirs: Held, seen: Seen) -> Iterator[Difference]:
     """Grants of the one account that the other has otherwise or not at all."""
     for snapshot_id, snapshot in sorted({**ours.snapshots, **theirs.snapshots}.items()):
@@ -344,82 +261,3 @@ def _discount(
                 else "docs/problems.md says what {code} means and what to do.",
                 Mender.PERSON,
             )
-
-
-def _on_targets(ours: Held, theirs: Held, seen: Seen, now: int) -> Iterator[Difference]:
-    """Discounts that no grant accounts for: a second one of ours, or one of others."""
-    coupons = ours.coupons.keys() | theirs.coupons.keys() | seen.edited
-    allowed: Counter[tuple[str, str]] = Counter()
-    for snapshot_id in ours.discounts.keys() | theirs.discounts.keys():
-        for held in (ours.discounts.get(snapshot_id), theirs.discounts.get(snapshot_id)):
-            if held is not None and held.granted and held.target_id and held.coupon_id:
-                allowed[held.target_id, held.coupon_id] += 1
-                break
-    named = {*ours.targets.values(), *theirs.targets.values()}
-    for state in sorted(seen.targets, key=lambda each: each.target_id):
-        subscription = state.subscription if isinstance(state, ScheduleState) else state
-        names = {state.target_id}
-        if isinstance(subscription, SubscriptionState):
-            names.add(subscription.subscription_id)
-            for live in subscription.live_discounts():
-                yield from _live(live, state.target_id, names, coupons, allowed, named)
-        if isinstance(state, ScheduleState):
-            yield from _coming(state, coupons, now)
-
-
-def _live(
-    live: LiveDiscount,
-    target_id: str,
-    names: set[str],
-    coupons: set[str],
-    allowed: Counter[tuple[str, str]],
-    named: set[str | None],
-) -> Iterator[Difference]:
-    about = {"discount": live.discount_id, "coupon": live.coupon_id or "", "target": target_id}
-    if live.coupon_id not in coupons:
-        yield _foreign(about, live.discount_id)
-        return
-    granted = next((n for n in names if allowed[n, live.coupon_id or ""]), None)
-    if granted is not None:
-        allowed[granted, live.coupon_id or ""] -= 1
-        return
-    orphaned = names.isdisjoint(named)
-    yield Difference(
-        "orphaned" if orphaned else "extra",
-        live.discount_id,
-        "{target} has discount {discount} from our coupon {coupon}, and no activated order names "
-        "it."
-        if orphaned
-        else "{target} has discount {discount} from our coupon {coupon}, and nothing was granted "
-        "that it could be.",
-        "The pipeline takes no discount away. If nobody owes it, somebody has to remove {discount} "
-        "in Stripe.",
-        Mender.PERSON,
-        about,
-        contradicts_ledger=False,
-    )
-
-
-def _coming(state: ScheduleState, coupons: set[str], now: int) -> Iterator[Difference]:
-    """Coupons of others that phases name; one for each, however many phases do."""
-    entries: dict[str, DiscountEntry] = {}
-    for phase in state.open_phases(now):
-        listed = [*phase.discounts, *(e for item in phase.items for e in item.discounts)]
-        for each in listed:
-            if each.kind != "discount" and each.coupon_id not in coupons:
-                entries.setdefault(each.reference, each)
-    for reference, entry in sorted(entries.items()):
-        about = {"discount": reference, "target": state.target_id, "coupon": entry.coupon_id or ""}
-        yield _foreign(about, reference)
-
-
-def _foreign(about: Mapping[str, str], record_id: str) -> Difference:
-    return Difference(
-        "foreign",
-        record_id,
-        "{target} has {discount}, which no grant of ours made.",
-        "It stays, and every write of ours sends it back.",
-        Mender.NOBODY,
-        about,
-        contradicts_ledger=False,
-    )

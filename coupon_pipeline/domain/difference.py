@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal, TypeAlias
 
 from coupon_pipeline.domain.problems import RecordNames
-from coupon_pipeline.domain.records import OrderCoupon
+from coupon_pipeline.domain.records import CouponVersion, OrderCoupon
 from coupon_pipeline.domain.reuse import KnownCoupon, StripeCoupon
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.targets import TargetState
@@ -86,6 +86,15 @@ class HeldDiscount:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldSyncRecord:
+    """What an account says that the sales team is told of a coupon of an order."""
+
+    order_id: str
+    status: Literal["Error", "Resolved"]
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
     """One account of everything: the ledger's, or that of a look at both systems."""
 
@@ -98,6 +107,10 @@ class Held:
     discounts: Mapping[str, HeldDiscount]
     """By snapshot id."""
     order_coupons: Mapping[str, OrderCoupon]
+    quote_coupons: Mapping[str, CouponVersion] = field(default_factory=dict)
+    """Those that the orders use, as they were last seen."""
+    sync_records: Mapping[str, HeldSyncRecord] = field(default_factory=dict)
+    """By compound id."""
 
 
 @dataclass(frozen=True, slots=True)

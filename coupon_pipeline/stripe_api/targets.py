@@ -1,11 +1,10 @@
 """Reading a target from Stripe: one request, parsed into the domain's plain data."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol, cast, get_args
 
 from coupon_pipeline.domain.phases import entries_of
-from coupon_pipeline.domain.proof import PROOF_KEY
 from coupon_pipeline.domain.targets import (
     BillingInterval,
     BillingUnit,
@@ -44,8 +43,6 @@ EXPAND_SCHEDULE = (
 )
 """At most four levels deep, as https://docs.stripe.com/api/expanding_objects allows."""
 
-_LISTED = tuple(f"data.{each}" for each in EXPAND_SUBSCRIPTION if each.count(".") <= 2)  # noqa: PLR2004 - of the four levels
-
 
 class StripeReader(Protocol):
     """The two reads that a target needs; `StripeEdge` has them."""
@@ -56,14 +53,6 @@ class StripeReader(Protocol):
 
     def retrieve_schedule(self, schedule_id: str, expand: Sequence[str]) -> Answer:
         """`GET /v1/subscription_schedules/{id}`."""
-        ...
-
-
-class StripeLister(Protocol):
-    """Lists subscriptions; `StripeEdge` does."""
-
-    def list_subscriptions(self, params: Mapping[str, object]) -> Iterator[JsonObject]:
-        """`GET /v1/subscriptions`, page by page."""
         ...
 
 
@@ -93,70 +82,9 @@ def endpoint_of(target_id: str) -> str:
     return (SCHEDULE if is_schedule_id(target_id) else SUBSCRIPTION).path
 
 
-@dataclass(frozen=True, slots=True)
-class ListedTargets:
-    """What a list of all subscriptions shows, without the customers' own discounts.
-
-    Those lie too deep for a list.
-    """
-
-    by_id: Mapping[str, TargetState]
-    """The wanted ones, by the id of the subscription and of the schedule that manages it."""
-    by_order: Mapping[str, Sequence[TargetState]]
-    """Every one whose metadata names an order that was asked for, by that order's id."""
-    others: Sequence[TargetState] = ()
-    """Those that no order speaks of and that have a proof or a discount of ours all the same."""
-
-    def states(self) -> Iterator[TargetState]:
-        """All of them; one that has two names comes twice."""
-        yield from self.by_id.values()
-        for states in self.by_order.values():
-            yield from states
-        yield from self.others
-
-
-def list_targets(
-    stripe: StripeLister,
-    wanted: frozenset[str],
-    order_ids: frozenset[str],
-    order_key: str,
-    coupon_ids: frozenset[str],
-) -> ListedTargets:
-    """All subscriptions that are wanted or that say they are one of these orders', 100 in a read.
-
-    An order may name another subscription than the one that got its discount. `coupon_ids` are the
-    coupons that only the pipeline gives.
-    """
-    by_id: dict[str, TargetState] = {}
-    by_order: dict[str, list[TargetState]] = {}
-    others: list[TargetState] = []
-    for body in stripe.list_subscriptions({"status": "all", "expand": list(_LISTED)}):
-        state = parse_subscription(body)
-        named = {str(body.get("id")), state.target_id} & wanted
-        by_id.update(dict.fromkeys(named, state))
-        speaks_of = _orders_of(state, order_key) & order_ids
-        for order_id in speaks_of:
-            by_order.setdefault(order_id, []).append(state)
-        if not named and not speaks_of and _looks_like_ours(state, coupon_ids):
-            others.append(state)
-    return ListedTargets(by_id, by_order, others)
-
-
-def _looks_like_ours(state: SubscriptionState | ScheduleState, coupon_ids: frozenset[str]) -> bool:
-    held = state.subscription if isinstance(state, ScheduleState) else state
-    if held is None:
-        return PROOF_KEY in state.metadata
-    discounts = {each.coupon_id for each in held.live_discounts()}
-    return PROOF_KEY in {*state.metadata, *held.metadata} or not discounts.isdisjoint(coupon_ids)
-
-
-def _orders_of(state: SubscriptionState | ScheduleState, order_key: str) -> set[str]:
-    """The orders that the metadata of a target names, at every level."""
-    objects = [state.metadata]
-    if isinstance(state, ScheduleState):
-        objects += [phase.metadata for phase in state.phases]
-        objects += [state.subscription.metadata] if state.subscription else []
-    return {each[order_key] for each in objects if order_key in each}
+def later_schedule(found: ScheduleState, former: ScheduleState) -> ScheduleState:
+    """The schedule that a subscription has got since, with the proofs of the one before."""
+    return replace(found, former=(*found.former, (former.schedule_id, former.metadata)))
 
 
 def _read_subscription(stripe: StripeReader, target_id: str) -> TargetState:
@@ -178,7 +106,7 @@ def _read_schedule(stripe: StripeReader, target_id: str) -> TargetState:
         return state
     found = _read_subscription(stripe, left)
     if isinstance(found, ScheduleState):  # the subscription has got another schedule since
-        return replace(found, former=(*found.former, (target_id, state.metadata)))
+        return later_schedule(found, state)
     return found if isinstance(found, TargetGone) else replace(state, subscription=found)
 
 
@@ -195,10 +123,9 @@ def parse_subscription(body: JsonObject) -> SubscriptionState | ScheduleState:
     return _schedule(Reader(schedule), state) if isinstance(schedule, dict) else state
 
 
-def parse_schedule(body: JsonObject) -> ScheduleState:
-    """A schedule, with its subscription if the reply holds it as an object."""
+def parse_schedule(body: JsonObject, state: SubscriptionState | None = None) -> ScheduleState:
+    """A schedule, with its subscription if that is given or the reply holds it as an object."""
     subscription = body.get("subscription")
-    state = None
     if isinstance(subscription, dict):
         state = _subscription(Reader({**subscription, "customer": body.get("customer")}))
     return _schedule(Reader(body), state)

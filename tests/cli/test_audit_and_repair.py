@@ -1,5 +1,6 @@
 """`audit` tells every difference, `repair --plan` proposes what may be mended, `apply` does it."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from tests.cli.commands import Command, Ran
@@ -100,6 +101,49 @@ def test_audit_tells_each_kind_and_apply_makes_the_repairs_that_are_the_pipeline
     (mended,) = (each for each in world.coupons() if each["id"] == labelled)
     assert link not in str(mended["metadata"])
     assert ("edited", labelled) not in _told(command("audit", "--json"))
+
+
+def test_a_look_at_schedules_costs_pages_and_what_is_on_salesforce_records_is_compared(
+    world: World, command: Command
+) -> None:
+    """Also schedules that have not begun, and those that let their subscription go."""
+    coupon = world.quote_coupon(Percent_Off__c=5, Duration__c="forever")
+    begun = [world.order(coupons=[coupon]) for _ in range(3)]
+    later = [world.order(coupons=[coupon], synced=False) for _ in range(3)]
+    bad = world.bad_quote_coupon()
+    blocked = world.order(coupons=[bad])
+    schedules = [world.manage(order) for order in begun]
+    for order, schedule in zip(begun[:2], schedules[:2], strict=True):
+        world.update("Order", order.order_id, Stripe_ID__c=schedule)
+    for order in later:
+        world.schedule_later(order, starts_in=timedelta(days=30))
+    world.sync_without_dagster(world.selection())
+    for schedule in schedules[1:]:
+        world.stripe.v1.subscription_schedules.release(schedule)
+
+    found = command("audit", "--json")
+
+    calls = found.document["calls"]
+    assert isinstance(calls, dict)
+    assert (found.document["attachments"], _told(found)) == (6, [])
+    assert calls["stripe_reads"] == 4, "the account; a page of coupons, subscriptions, schedules"
+
+    (told,) = world.records("Sync_Record__c")
+    world.delete("Sync_Record__c", str(told["Id"]))
+    world.update("Quote_Stripe_Coupon__c", coupon, Stripe_ID__c=None)
+    differing = command("audit", "--json")
+    assert _told(differing) == [
+        ("deleted", f"{blocked.order_id}-{bad}"),
+        ("edited", coupon),
+    ]
+    assert command("repair", "--plan", "--out", REPAIR).status == 4
+    assert command("apply", REPAIR).status == 0
+    (made,) = world.coupons()
+    assert world.record("Quote_Stripe_Coupon__c", coupon)["Stripe_ID__c"] == made["id"]
+    assert command("rebuild-ledger").status == 0
+    world.sync_without_dagster(world.selection())
+    assert _told(command("audit", "--json")) == []
+    assert len(world.records("Sync_Record__c")) == 1
 
 
 def test_what_makes_no_sense_is_refused(world: World, command: Command) -> None:

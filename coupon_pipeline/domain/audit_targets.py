@@ -1,0 +1,143 @@
+"""What differs on the targets: discounts that no grant accounts for, ours and those of others."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from coupon_pipeline.domain.difference import Difference, Held, Mender, Seen
+from coupon_pipeline.domain.targets import (
+    DiscountEntry,
+    LiveDiscount,
+    ScheduleState,
+    SubscriptionState,
+    TargetGone,
+)
+
+
+@dataclass(slots=True)
+class _Grant:
+    """A discount that somebody is owed, by every name that its target and its coupon may have."""
+
+    targets: frozenset[str]
+    coupons: frozenset[str]
+    family: frozenset[str]
+    """All of the same quote coupons: what replaced one may stand in phases in its place."""
+    is_found: bool = False
+
+
+def _grants(ours: Held, theirs: Held) -> list[_Grant]:
+    """Those of either account; one that both know is one."""
+    families: dict[str, set[str]] = {}
+    known = {**theirs.coupons, **ours.coupons}
+    for coupon in known.values():
+        families.setdefault(coupon.quote_coupon_id, set()).add(coupon.coupon_id)
+    found = []
+    for snapshot_id, snapshot in {**ours.snapshots, **theirs.snapshots}.items():
+        held = [
+            each
+            for account in (ours, theirs)
+            if (each := account.discounts.get(snapshot_id)) is not None and each.granted
+        ]
+        if held:
+            order_id = snapshot.scope.order_id
+            orders = (ours.targets.get(order_id), theirs.targets.get(order_id))
+            targets = frozenset(filter(None, (*orders, *(each.target_id for each in held))))
+            coupons = frozenset(filter(None, (each.coupon_id for each in held)))
+            family = families.get(snapshot.quote_coupon_id, set())
+            found.append(_Grant(targets, coupons, coupons | family))
+    return found
+
+
+def differing_targets(ours: Held, theirs: Held, seen: Seen, now: int) -> Iterator[Difference]:
+    """Discounts that no grant accounts for: a second one of ours, or one of others."""
+    coupons = ours.coupons.keys() | theirs.coupons.keys() | seen.edited
+    grants = _grants(ours, theirs)
+    on: dict[str, list[_Grant]] = {}
+    for grant in grants:
+        for name in grant.targets:
+            on.setdefault(name, []).append(grant)
+    named = frozenset(filter(None, (*ours.targets.values(), *theirs.targets.values())))
+    for state in sorted(seen.targets, key=lambda each: each.target_id):
+        if isinstance(state, TargetGone):
+            continue
+        names = _names_of(state)
+        there = list(
+            {id(grant): grant for name in sorted(names) for grant in on.get(name, ())}.values()
+        )
+        wanted = not names.isdisjoint(named)
+        subscription = state.subscription if isinstance(state, ScheduleState) else state
+        for live in subscription.live_discounts() if subscription is not None else ():
+            yield from _live(live, state.target_id, coupons, there, wanted=wanted)
+        if isinstance(state, ScheduleState):
+            owed = {coupon_id for grant in there for coupon_id in grant.family}
+            yield from _coming(state, coupons, owed, now, wanted=wanted)
+
+
+def _names_of(state: SubscriptionState | ScheduleState) -> set[str]:
+    """Every id by which an order or an account may call a target, also from before."""
+    names = {state.target_id}
+    if isinstance(state, ScheduleState):
+        names |= {state.schedule_id, *(schedule_id for schedule_id, _ in state.former)}
+        if state.subscription is not None:
+            names.add(state.subscription.subscription_id)
+    return names
+
+
+def _live(
+    live: LiveDiscount, target_id: str, coupons: set[str], grants: list[_Grant], *, wanted: bool
+) -> Iterator[Difference]:
+    about = {"discount": live.discount_id, "coupon": live.coupon_id or "", "target": target_id}
+    for grant in grants:
+        if not grant.is_found and live.coupon_id in grant.coupons:
+            grant.is_found = True
+            return
+    if live.coupon_id in coupons:
+        yield _unowed(about, live.discount_id, wanted=wanted)
+    else:
+        yield _foreign(about, live.discount_id)
+
+
+def _coming(
+    state: ScheduleState, coupons: set[str], owed: set[str], now: int, *, wanted: bool
+) -> Iterator[Difference]:
+    """Coupons that phases name and nobody is owed; one for each, however many phases do."""
+    entries: dict[str, DiscountEntry] = {}
+    for phase in state.open_phases(now):
+        listed = [*phase.discounts, *(e for item in phase.items for e in item.discounts)]
+        for each in listed:
+            if each.kind != "discount" and each.coupon_id not in owed:
+                entries.setdefault(each.reference, each)
+    for reference, entry in sorted(entries.items()):
+        about = {"discount": reference, "target": state.target_id, "coupon": entry.coupon_id or ""}
+        if entry.coupon_id in coupons:
+            yield _unowed(about, reference, wanted=wanted)
+        else:
+            yield _foreign(about, reference)
+
+
+def _unowed(about: Mapping[str, str], record_id: str, *, wanted: bool) -> Difference:
+    return Difference(
+        "extra" if wanted else "orphaned",
+        record_id,
+        "{target} has discount {discount} from our coupon {coupon}, and nothing was granted that "
+        "it could be."
+        if wanted
+        else "{target} has discount {discount} from our coupon {coupon}, and no activated order "
+        "names it.",
+        "The pipeline takes no discount away. If nobody owes it, somebody has to remove {discount} "
+        "in Stripe.",
+        Mender.PERSON,
+        about,
+        contradicts_ledger=False,
+    )
+
+
+def _foreign(about: Mapping[str, str], record_id: str) -> Difference:
+    return Difference(
+        "foreign",
+        record_id,
+        "{target} has {discount}, which no grant of ours made.",
+        "It stays, and every write of ours sends it back.",
+        Mender.NOBODY,
+        about,
+        contradicts_ledger=False,
+    )
