@@ -73,7 +73,6 @@ def encode_fields(fields: RawFields) -> str:
     )
 
 
-@lru_cache(maxsize=2048)
 @lru_cache(maxsize=_TEXTS_KEPT)
 def decode_fields(text: str) -> RawFields:
     """The inverse of `encode_fields`; the same mapping for the same text.

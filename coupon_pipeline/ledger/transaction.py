@@ -14,9 +14,12 @@ from coupon_pipeline.ledger.rows import Cell, staged_row
 
 @dataclass(frozen=True, slots=True)
 class Spooled:
-    """Rows that wait in a file, under the names of their columns."""
+    """Rows that have waited until all were read.
 
-    path: Path
+    In a Parquet file under the names of their columns, or in memory in the order of the columns.
+    """
+
+    held: Path | Sequence[Sequence[Cell]]
 
 
 Rows: TypeAlias = Iterable[Sequence[Cell]] | Spooled
@@ -44,14 +47,15 @@ class Transaction:
         self._connection.execute(
             f"create temporary table {name} as select {listed} from {table} limit 0"  # noqa: S608
         )
-        if isinstance(rows, Spooled):
+        held = rows.held if isinstance(rows, Spooled) else rows
+        if isinstance(held, Path):
             self._connection.execute(
                 f"insert into {name} select {listed} from read_parquet(?)",  # noqa: S608
-                [str(rows.path)],
+                [str(held)],
             )
             return
         with self._connection.appender(name) as appender:
-            appender.append_rows(map(staged_row, rows))
+            appender.append_rows(map(staged_row, held))
 
     def upsert(self, table: str, key: Sequence[str], columns: Sequence[str], rows: Rows) -> None:
         """Insert rows, or bring those with the same key up to date; a repeat changes nothing."""

@@ -1,12 +1,14 @@
-"""Pages wait in a file until one transaction takes all of them over."""
+"""Pages wait, in memory or in a file, until one transaction takes all of them over."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger import Ledger, source
+from coupon_pipeline.ledger import spool as spool_module
 from coupon_pipeline.ledger.spool import spool
 from coupon_pipeline.ledger.transaction import Spooled
 from tests.domain.strategies import ACTIVATED, an_item, an_order
@@ -14,8 +16,12 @@ from tests.domain.strategies import ACTIVATED, an_item, an_order
 DAY_OF_ORDER = Selection(ACTIVATED.date(), ACTIVATED.date())
 
 
-def test_a_record_that_comes_twice_counts_once_as_it_came_last(tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_memory", [0, 1, spool_module.ROWS_IN_MEMORY])
+def test_a_record_that_comes_twice_counts_once_as_it_came_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, in_memory: int
+) -> None:
     """Somebody changes an order while its pages are being read, or two statements name it."""
+    monkeypatch.setattr(spool_module, "ROWS_IN_MEMORY", in_memory)
     ledger = Ledger(tmp_path / "ledger.duckdb")
     before, after = an_order(stripe_id=None), an_order(stripe_id="sub_1")
     same, item = replace(before, order_number="again"), an_item()
