@@ -4,17 +4,23 @@ from collections.abc import Mapping
 
 import dagster as dg
 
-from coupon_pipeline.ledger.columns import table_columns
+from coupon_pipeline.ledger.columns import column_descriptions, table_columns
 
 _TYPES = {"timestamp with time zone": "timestamp", "varchar": "string"}
 
 
 def column_schema(asset: str) -> dg.TableSchema | None:
-    """The columns of an asset's table; None where it has none."""
+    """The columns of an asset's table, as the schema describes them; None where it has none."""
     columns = table_columns().get(asset)
     if columns is None:
         return None
-    return dg.TableSchema([dg.TableColumn(name, _TYPES.get(kind, kind)) for name, kind in columns])
+    words = column_descriptions()[asset]
+    return dg.TableSchema(
+        [
+            dg.TableColumn(name, _TYPES.get(kind, kind), description=words[name])
+            for name, kind in columns
+        ]
+    )
 
 
 def column_lineage(asset: str) -> dg.TableColumnLineage | None:

@@ -35,21 +35,21 @@ create table run_stages (
 -- What was read from Salesforce -------------------------------------------------------------
 
 create table activated_orders (
-    order_id       varchar primary key,
-    order_number   varchar not null,
-    activation_day date not null,
-    activated_at   timestamptz not null,
-    modified_at    timestamptz not null,
-    account_id     varchar,
-    quote_id       varchar,
-    contract_id    varchar,
-    currency       varchar,
-    quote_currency varchar,
-    stripe_id      varchar,
-    order_type     varchar,
-    effective_date date,
-    initial_order_id  varchar,      -- the order that the contract came from
-    initial_stripe_id varchar
+    order_id       varchar primary key,   -- 18 characters, of Salesforce
+    order_number   varchar not null,      -- what people call it
+    activation_day date not null,         -- the UTC day of its activation: the partition
+    activated_at   timestamptz not null,  -- ActivatedDate, in UTC
+    modified_at    timestamptz not null,  -- SystemModstamp as it was read
+    account_id     varchar,               -- whose order it is
+    quote_id       varchar,               -- the quote that it was made from
+    contract_id    varchar,               -- the contract that it started or amends
+    currency       varchar,               -- of the order
+    quote_currency varchar,               -- of its quote
+    stripe_id      varchar,               -- the subscription, schedule or invoice that it became
+    order_type     varchar,               -- New, Amendment, ... as Salesforce has it
+    effective_date date,                  -- when the service starts
+    initial_order_id  varchar,            -- the order that the contract came from
+    initial_stripe_id varchar             -- that order's Stripe id
 );
 
 -- What in Stripe carries an order's discounts: an amendment without a Stripe id of its own is in the
@@ -84,14 +84,14 @@ create table order_items (
 );
 
 create table coupon_junctions (
-    association_id  varchar primary key,
-    level           varchar not null,   -- order | order_item
-    parent_id       varchar not null,   -- quote or quote line
-    quote_coupon_id varchar not null,
-    created_at      timestamptz not null,
-    currency        varchar,
-    is_deleted      boolean not null,
-    deleted_at      timestamptz
+    association_id  varchar primary key,   -- 18 characters, of Salesforce
+    level           varchar not null,      -- order | order_item
+    parent_id       varchar not null,      -- quote or quote line
+    quote_coupon_id varchar not null,      -- the coupon; empty when it was deleted for good
+    created_at      timestamptz not null,  -- after the activation it is late
+    currency        varchar,               -- of the association
+    is_deleted      boolean not null,      -- deleting it after the activation takes nothing back
+    deleted_at      timestamptz            -- when it was deleted
 );
 
 create table order_coupons (
@@ -140,27 +140,27 @@ create table watermarks (
 
 -- Append only, never rewritten: the coupon as it stood when the order activated.
 create table coupon_snapshots (
-    snapshot_id            varchar primary key,
-    org_id                 varchar not null,
-    order_id               varchar not null,
-    order_item_id          varchar,
-    quote_coupon_id        varchar not null,
-    association_id         varchar,
-    association_created_at timestamptz,
-    activated_at           timestamptz not null,
-    activation_day         date not null,
-    evidence               varchar not null,
-    evidence_record_id     varchar not null,
-    evidence_at            timestamptz not null,
-    terms_uncertain        boolean not null,
-    currency               varchar,
-    quote_currency         varchar,
-    order_currency         varchar,
-    association_currency   varchar,
-    fields                 varchar not null,
-    rates                  varchar,     -- JSON: the org's rates on that day, if amounts convert
-    frozen_at              timestamptz not null,
-    run_id                 varchar not null
+    snapshot_id            varchar primary key,   -- derived from org, scope and quote coupon
+    org_id                 varchar not null,      -- the Salesforce org
+    order_id               varchar not null,      -- the order that it belongs to
+    order_item_id          varchar,               -- the item that it discounts; empty for the whole order
+    quote_coupon_id        varchar not null,      -- the coupon that was frozen
+    association_id         varchar,               -- what put the coupon there
+    association_created_at timestamptz,           -- after the activation it is late
+    activated_at           timestamptz not null,  -- the moment that it shows
+    activation_day         date not null,         -- the UTC day of that: the partition
+    evidence               varchar not null,      -- order_coupon | coupon_version | quote_coupon_today
+    evidence_record_id     varchar not null,      -- the order coupon, else the quote coupon
+    evidence_at            timestamptz not null,  -- when that was made or took effect
+    terms_uncertain        boolean not null,      -- nothing proves the terms of then
+    currency               varchar,               -- of the coupon's amounts
+    quote_currency         varchar,               -- of the quote
+    order_currency         varchar,               -- of the order
+    association_currency   varchar,               -- of the association
+    fields                 varchar not null,      -- JSON: all readable ones of the coupon, as they were then
+    rates                  varchar,               -- JSON: the org's rates on that day, if amounts convert
+    frozen_at              timestamptz not null,  -- when it was made; never rewritten
+    run_id                 varchar not null       -- the run that made it
 );
 
 -- Derived from the frozen fields by a mapping; derived again when the mapping changes.
@@ -175,17 +175,17 @@ create table snapshot_terms (
 );
 
 create table stripe_coupons (
-    quote_coupon_id varchar not null,
-    terms_hash      varchar not null,
-    coupon_id       varchar not null,
-    origin          varchar not null,   -- created | adopted
-    reason          varchar not null,
-    terms           varchar not null,
-    metadata        varchar not null,   -- the keys of ours as last written, JSON
-    mapping_hash    varchar not null,
-    first_order_id  varchar not null,
-    recorded_at     timestamptz not null,
-    run_id          varchar not null,
+    quote_coupon_id varchar not null,      -- the coupon in Salesforce
+    terms_hash      varchar not null,      -- hash of the canonical terms; other terms are another coupon
+    coupon_id       varchar not null,      -- in Stripe: derived from org, quote coupon and terms, or adopted
+    origin          varchar not null,      -- created | adopted
+    reason          varchar not null,      -- why it was made or taken
+    terms           varchar not null,      -- JSON: what Stripe never lets us change, and the name
+    metadata        varchar not null,      -- JSON: the keys of ours as last written
+    mapping_hash    varchar not null,      -- the mapping that it was made with
+    first_order_id  varchar not null,      -- the first order that needed it
+    recorded_at     timestamptz not null,  -- when it was first recorded
+    run_id          varchar not null,      -- the run that wrote it last
     primary key (quote_coupon_id, terms_hash)
 );
 
@@ -204,19 +204,19 @@ create table coupon_decisions (
 
 -- The latest decision on each snapshot's discount. A grant stays: `attached_at` is never unset.
 create table coupon_attachments (
-    snapshot_id varchar primary key,
-    outcome     varchar not null,
-    code        varchar,
-    details     varchar not null,       -- JSON: what the code's sentence names
-    reason      varchar not null,
-    coupon_id   varchar,
-    target_id   varchar,
-    place       varchar,                -- the subscription or subscription item that has it
-    discount_id varchar,
-    phases      varchar not null,       -- JSON: starts of the phases that it was put on
-    attached_at timestamptz,
-    decided_at  timestamptz not null,
-    run_id      varchar not null
+    snapshot_id varchar primary key,   -- what was signed
+    outcome     varchar not null,      -- attached | adopted | unchanged | replaced | pending | blocked | not_applicable
+    code        varchar,               -- what is wrong with it: docs/problems.md
+    details     varchar not null,      -- JSON: what the code's sentence names
+    reason      varchar not null,      -- why, in words
+    coupon_id   varchar,               -- the Stripe coupon that was granted
+    target_id   varchar,               -- the subscription or schedule
+    place       varchar,               -- the subscription or subscription item that has it
+    discount_id varchar,               -- Stripe's di_ id, once it is known
+    phases      varchar not null,      -- JSON: starts of the phases that it was put on
+    attached_at timestamptz,           -- a grant stays: never unset
+    decided_at  timestamptz not null,  -- when this was decided
+    run_id      varchar not null       -- the run that decided it
 );
 
 -- Append only: discounts that took the place of others because somebody asked for it. What the
@@ -318,7 +318,13 @@ from evidence where kind = 'outcome';
 
 -- The latest write of each record in Salesforce.
 create view salesforce_records as
-select i.operation, i.target_id as record_key, i.body, o.outcome, o.detail, i.written_at, i.run_id
+select i.operation,                -- stripe_id.update | order_coupon.create | sync_record.upsert
+       i.target_id as record_key,  -- the record; of a new order coupon the snapshot
+       i.body,                     -- JSON: the fields as sent
+       o.outcome,                  -- done | refused | settled; empty until it is known
+       o.detail,                   -- what Salesforce said
+       i.written_at,               -- just before the request left
+       i.run_id                    -- the run that wrote it
 from write_intents i
 left join write_outcomes o on o.intent_id = i.intent_id
 where i.system = 'salesforce'
