@@ -2,7 +2,7 @@
 
 A run over a year writes an event for each asset and day, twice. Dagster hands them over in batches
 where the storage can take them, and its own SQLite storage opens a database for each single one.
-Only `dagster.yaml` names this; another storage, such as Postgres, takes its place there.
+Only `dagster.yaml` names this; `postgres_history` takes its place in a larger deployment.
 """
 
 import os
@@ -16,8 +16,8 @@ from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy.engine import Connection
 
-_BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
-_MOST_EVENTS = "500"
+BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
+MOST_EVENTS = "500"
 
 
 class BatchedEvents(SqliteEventLogStorage):
@@ -29,7 +29,7 @@ class BatchedEvents(SqliteEventLogStorage):
         self._db_lock = threading.RLock()  # type: ignore[assignment]  # a lock, entered twice
         self._open = threading.local()
         # Dagster's own switch for batches, which is off unless somebody sets it
-        os.environ.setdefault(_BATCH_SIZE, _MOST_EVENTS)
+        os.environ.setdefault(BATCH_SIZE, MOST_EVENTS)
 
     def run_connection(self, run_id: str | None = None) -> AbstractContextManager[Connection]:
         """The file of a run: the one that a batch has open, if it is about this run."""

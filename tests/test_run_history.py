@@ -1,5 +1,9 @@
-"""Dagster's history, kept a batch at a time."""
+"""Dagster's history, kept a batch at a time.
 
+In Postgres as well where `POSTGRES_URL` names a database and `.[scale-out]` is installed.
+"""
+
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +16,17 @@ from coupon_pipeline.run_history import BatchedEvents
 
 FIRST, LAST = "2026-10-01", "2026-10-05"
 DAYS = dg.DailyPartitionsDefinition("2026-10-01")
-OWN = "custom: {module: coupon_pipeline.run_history, class: SqliteHistory, config: {base_dir: %s}}"
-DAGSTERS = "sqlite: {base_dir: %s}"
+SQLITE = (
+    "custom: {module: coupon_pipeline.run_history, class: SqliteHistory, config: {base_dir: %s}}",
+    "sqlite: {base_dir: %s}",
+)
+POSTGRES_URL = os.environ.get("POSTGRES_URL", "")
+POSTGRES = (
+    "custom: {module: coupon_pipeline.postgres_history, class: PostgresHistory, "
+    "config: {postgres_url: '" + POSTGRES_URL + "'}}",
+    "postgres: {postgres_url: '" + POSTGRES_URL + "'}",
+)
+"""Ours, and Dagster's own."""
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +38,7 @@ def _batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _instance(folder: Path, storage: str) -> dg.DagsterInstance:
     folder.mkdir()
-    storage = "{" + storage % (folder / "storage") + "}"
+    storage = "{" + storage.replace("%s", str(folder / "storage")) + "}"
     (folder / "dagster.yaml").write_text(f"telemetry: {{enabled: false}}\nstorage: {storage}\n")
     return dg.DagsterInstance.from_config(str(folder))
 
@@ -40,7 +53,7 @@ def of_days(context: dg.AssetExecutionContext) -> None:
 @pytest.fixture
 def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
     """One with the storage that the clone's `dagster.yaml` names."""
-    with _instance(tmp_path / "own", OWN) as made:
+    with _instance(tmp_path / "own", SQLITE[0]) as made:
         yield made
 
 
@@ -70,11 +83,26 @@ def _kept(instance: dg.DagsterInstance, run_id: str) -> tuple[object, ...]:
     return events, instance.get_materialized_partitions(key), numbers, latest.run_id == run_id
 
 
+@pytest.mark.parametrize(
+    "storages",
+    [
+        SQLITE,
+        pytest.param(
+            POSTGRES,
+            marks=pytest.mark.skipif(not POSTGRES_URL, reason="POSTGRES_URL names no database"),
+        ),
+    ],
+    ids=["SQLite", "Postgres"],
+)
 def test_it_keeps_what_dagsters_own_storage_keeps(
-    instance: dg.DagsterInstance, tmp_path: Path
+    storages: tuple[str, str], tmp_path: Path
 ) -> None:
     """Status, metadata of each day and the log of the run, whichever storage is named."""
-    with _instance(tmp_path / "dagsters", DAGSTERS) as other:
+    own, dagsters = storages
+    with (
+        _instance(tmp_path / "own", own) as instance,
+        _instance(tmp_path / "dagsters", dagsters) as other,
+    ):
         assert _kept(instance, _run(instance)) == _kept(other, _run(other))
 
 
