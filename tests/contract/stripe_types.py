@@ -35,6 +35,7 @@ RESOURCES: Final = {
     "coupon": ("_coupon", "Coupon"),
     "customer": ("_customer", "Customer"),
     "discount": ("_discount", "Discount"),
+    "event": ("_event", "Event"),
     "invoice": ("_invoice", "Invoice"),
     "line_item": ("_invoice_line_item", "InvoiceLineItem"),
     "plan": ("_plan", "Plan"),
@@ -50,6 +51,7 @@ RESOURCES: Final = {
 PLURALS: Final = {
     "coupons": "coupon",
     "customers": "customer",
+    "events": "event",
     "prices": "price",
     "products": "product",
     "promotion_codes": "promotion_code",
@@ -217,6 +219,8 @@ class _Types:
     def named(self, name: str, scope: list[str]) -> Schema:
         if name in SCALARS:
             return {"type": SCALARS[name]}
+        if name == "Any":
+            return {}
         for depth in range(len(scope), -1, -1):  # the innermost class of that name is meant
             dotted = ".".join([*scope[:depth], name])
             if dotted in self.classes:

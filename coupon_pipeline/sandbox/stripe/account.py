@@ -66,7 +66,7 @@ class Account:
         self.default_currency = "usd"
         name = f"stripe.{account_id}.{'live' if livemode else 'test'}"
         self.store = Store(journal, name)
-        self.store.load(KINDS)
+        self.store.load((*KINDS, "event"))
         self.idempotency = IdempotencyStore(journal, name)
         counts = "/".join(str(self.store.count(kind)) for kind in KINDS)
         self._random = random.Random(f"{seed}/{name}/{counts}")  # noqa: S311 - reproducible ids, no secrets

@@ -9,6 +9,7 @@ from coupon_pipeline.sandbox.stripe.accounts import advance_clock
 from coupon_pipeline.sandbox.stripe.agenda import Agenda
 from coupon_pipeline.sandbox.stripe.answers import Answer, Call, Shown
 from coupon_pipeline.sandbox.stripe.endpoints import Endpoint
+from coupon_pipeline.sandbox.stripe.events import NOBODY, Cause, note_discounts
 from coupon_pipeline.sandbox.stripe.expanding import Expansion
 from coupon_pipeline.sandbox.stripe.invoices import create_preview
 from coupon_pipeline.sandbox.stripe.searching import SearchIndex, search
@@ -34,7 +35,7 @@ class Desk:
         """Let happen what was due by now."""
         self.agenda.catch_up(now)
 
-    def perform(self, endpoint: Endpoint, call: Call) -> StripeObject:
+    def perform(self, endpoint: Endpoint, call: Call, cause: Cause = NOBODY) -> StripeObject:
         """The answer as Stripe shows it. All of the work is kept, or none."""
         store = self.account.store
         try:
@@ -50,12 +51,13 @@ class Desk:
         if isinstance(answer, Shown) and answer.undo:
             store.rollback()
         else:
-            self.commit()
+            self.commit(cause)
         return shown
 
-    def commit(self) -> None:
+    def commit(self, cause: Cause = NOBODY) -> None:
         """Keep what was changed and look when it wants to happen next."""
         store = self.account.store
+        note_discounts(self.account, cause)
         changed = store.changed()
         store.commit()
         self._settle(changed)

@@ -36,6 +36,7 @@ EXPANDABLE: Final[dict[str, dict[str, str]]] = {
     "tax_rate": {},
     "test_clock": {},
     "coupon": {},
+    "event": {},
     "promotion_code": {"customer": "customer", "promotion.coupon": "coupon"},
     "discount": {
         "customer": "customer",

@@ -146,9 +146,15 @@ def _phase_item(account: Account, item: StripeObject) -> StripeObject:
     return result
 
 
+def _event(account: Account, thing: StripeObject, result: StripeObject) -> None:
+    discount = account.store.get("discount", thing["_discount"])
+    result["data"] = {} if discount is None else {"object": shown(account, "discount", discount)}
+
+
 SPECIAL = {
     "coupon": _coupon,
     "customer": _customer,
+    "event": _event,
     "subscription": _subscription,
     "subscription_item": _subscription_item,
     "subscription_schedule": _schedule,

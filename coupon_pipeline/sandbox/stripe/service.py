@@ -23,6 +23,7 @@ from coupon_pipeline.sandbox.stripe.customers import DISCOUNTING, give_discount
 from coupon_pipeline.sandbox.stripe.desk import Desk, to_json
 from coupon_pipeline.sandbox.stripe.endpoints import Endpoint, Routing
 from coupon_pipeline.sandbox.stripe.errors import ConditionError, StripeError, unrecognized_url
+from coupon_pipeline.sandbox.stripe.events import Cause
 from coupon_pipeline.sandbox.stripe.faults import server_error, stripe_fault
 from coupon_pipeline.sandbox.stripe.form import Form, Node, decode
 from coupon_pipeline.sandbox.stripe.idempotency import FirstAnswer, fingerprint
@@ -295,7 +296,7 @@ class StripeService:
             return Reply(first.status, first.body, out)
         out["Original-Request"] = request.id
         try:
-            reply = Reply(200, to_json(_perform(desk, request)), out)
+            reply = Reply(200, to_json(_perform(desk, request, key)), out)
         except ConditionError as error:
             if self.switches.stripe_refusals_stored == "not_stored":
                 raise
@@ -398,9 +399,10 @@ class _Request:
         self.id = request_id
 
 
-def _perform(desk: Desk, request: _Request) -> StripeObject:
+def _perform(desk: Desk, request: _Request, key: str | None = None) -> StripeObject:
     params = _read(request.endpoint, decode(request.text), request.version)
-    return desk.perform(request.endpoint, Call(params, request.ids, request.version))
+    call = Call(params, request.ids, request.version)
+    return desk.perform(request.endpoint, call, Cause(request.id, key))
 
 
 def _read(endpoint: Endpoint, form: Form, version: str) -> dict[str, Any]:

@@ -132,6 +132,10 @@ class Store:
         """Kind and id of what the open transaction has touched."""
         return list(self._before)
 
+    def original(self, kind: str, object_id: str) -> StripeObject | None:
+        """What the open transaction found before it touched it; None where there was nothing."""
+        return self._before[kind, object_id][0]
+
     def count(self, kind: str) -> int:
         """How many objects of a kind there are."""
         return len(self.table(kind).objects)
