@@ -1,21 +1,26 @@
 """Whether the ledger and both systems say the same: read as for a new ledger, and compared."""
 
 import tempfile
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from coupon_pipeline.assets.overwritten_discounts import find_overwritten
 from coupon_pipeline.assets.rebuilding import EVERYTHING, read_systems
+from coupon_pipeline.assets.resources import open_stripe
 from coupon_pipeline.assets.run import now
 from coupon_pipeline.domain.audit import differences
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.difference import Difference, Held, HeldDiscount, HeldSyncRecord, Seen
-from coupon_pipeline.domain.problems import RecordNames
+from coupon_pipeline.domain.overwritten import Overwritten
+from coupon_pipeline.domain.problems import Problem, RecordNames
 from coupon_pipeline.domain.reuse import KnownCoupon
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.problems import read_names, read_sync_records
 from coupon_pipeline.ledger.runs import Calls
 from coupon_pipeline.ledger.verification import Discrepancy
 from coupon_pipeline.settings import Settings
+from coupon_pipeline.stripe_api import StripeEdgeError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,8 @@ class Agreement:
     """What the records of the differences are called."""
     unread: tuple[str, ...]
     """Targets that could not be read just now: nothing is said of them."""
+    problems: tuple[Problem, ...] = ()
+    """What else nothing is said of, and why."""
 
     @property
     def discrepancies(self) -> tuple[Discrepancy, ...]:
@@ -60,24 +67,44 @@ def compare_with_systems(settings: Settings, ledger: Ledger) -> Agreement:
     with tempfile.TemporaryDirectory(prefix="coupon_pipeline-verify-") as folder:
         made_again = Ledger(Path(folder) / "ledger.duckdb")
         read = read_systems(settings, made_again)
+        overwritten, problems, reads = _look_for_overwritten(settings, ledger)
         ours, theirs = _held(ledger), _held(made_again)
         seen = Seen(
             read.coupons,
             tuple(read.targets.seen.values()),
             frozenset(read.rebuilt.edited),
             read.targets.unread,
+            overwritten,
         )
         found = differences(ours, theirs, seen, now())
         names = _names(ledger, made_again, found)
+    calls = read.rebuilt.calls
     return Agreement(
         len(theirs.targets),
         len(ours.coupons),
         sum(each.granted for each in ours.discounts.values()),
-        read.rebuilt.calls,
+        replace(calls, stripe_reads=calls.stripe_reads + reads),
         found,
         names,
         tuple(sorted(read.targets.unread)),
+        problems,
     )
+
+
+def _look_for_overwritten(
+    settings: Settings, ledger: Ledger
+) -> tuple[tuple[Overwritten, ...], tuple[Problem, ...], int]:
+    """What our own writes took away, why that cannot be told, and how many reads it took.
+
+    The key need not have the permission: all else is told without it.
+    """
+    with closing(open_stripe(settings)) as stripe:
+        try:
+            found = find_overwritten(ledger, stripe)
+        except StripeEdgeError as error:
+            unread = Problem("stripe.events_unread", {"message": error.message})
+            return (), (unread,), stripe.calls.reads
+        return found, (), stripe.calls.reads
 
 
 def _names(ledger: Ledger, made_again: Ledger, found: tuple[Difference, ...]) -> RecordNames:

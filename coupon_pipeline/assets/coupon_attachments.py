@@ -14,6 +14,7 @@ from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.decision_book import DecisionBook
 from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
+from coupon_pipeline.assets.overwritten_discounts import WrittenFor, note_overwritten
 from coupon_pipeline.assets.planning_ahead import ahead_with, orders_in, planned_ahead
 from coupon_pipeline.assets.reading_targets import Target, ids_of, read_targets
 from coupon_pipeline.assets.replacements import asked_for, granted_terms
@@ -80,12 +81,16 @@ def load_attachments(
     plan = partial(_plan_portion, run, ledger, stripe, settings)
     report = StageReport(STAGE, whole=run.dry_run)
     written: deque[AbstractSet[str]] = deque(maxlen=ahead)
+    written_for: dict[str, WrittenFor] = {}
     with closing(planned_ahead(plan, run.portions(order_ids, bonds, at_most), ahead)) as coming:
         for portion in coming:
             stale = portion.ids & frozenset[str]().union(*written)
             current = plan(portion.order_ids, portion.unless(stale)) if stale else portion
             report.include(_load_portion(run, ledger, stripe, current, allowance))
             written.append(current.ids_written())
+            if settings.coupon_pipeline_read_events and not run.dry_run:
+                written_for |= current.written_for()
+    note_overwritten(run, ledger, stripe, STAGE, written_for)
     return report
 
 
@@ -108,6 +113,19 @@ class PlannedPortion:
         """The same of those that requests went to."""
         asked = {plan.target_id for plan in self.book.plans.values()}
         return ids_of([each for each in self.targets if each.state.target_id in asked])
+
+    def written_for(self) -> dict[str, WrittenFor]:
+        """A snapshot for each target that a request went to, by the id in the request."""
+        found = {}
+        for target_id, plan in self.book.plans.items():
+            known = (self.situation.snapshots.get(o.snapshot_id) for o in plan.outcomes)
+            snapshot = next((each for each in known if each is not None), None)
+            if snapshot is not None:
+                day = self.situation.orders[snapshot.scope.order_id].activation_day
+                found[target_id] = WrittenFor(
+                    snapshot.snapshot_id, snapshot.scope, snapshot.quote_coupon_id, day
+                )
+        return found
 
     def unless(self, stale: AbstractSet[str]) -> Mapping[str, TargetState]:
         """The targets that have none of these ids, by what the orders call them."""

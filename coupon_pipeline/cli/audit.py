@@ -87,6 +87,12 @@ def show_unread(console: Terminal, agreement: Agreement) -> None:
         )
 
 
+def show_unseen(console: Terminal, agreement: Agreement) -> None:
+    """What else was not compared."""
+    for problem in agreement.problems:
+        console.print(Text(f"\n{problem.message} {problem.fix}", style="yellow"))
+
+
 def _document(agreement: Agreement, found: Sequence[Difference]) -> dict[str, object]:
     return {
         "ok": not found and not agreement.unread,
@@ -96,6 +102,10 @@ def _document(agreement: Agreement, found: Sequence[Difference]) -> dict[str, ob
         "counts": dict(Counter(each.kind for each in found)),
         "differences": [difference_json(each, agreement.names) for each in found],
         "unread_targets": list(agreement.unread),
+        "problems": [
+            {"code": each.code, "message": each.message, "fix": each.fix}
+            for each in agreement.problems
+        ],
         "calls": asdict(agreement.calls),
     }
 
@@ -106,6 +116,7 @@ def _show(agreement: Agreement, found: Sequence[Difference]) -> None:
     if not found:
         console.print("The ledger, Salesforce and Stripe say the same.")
     show_unread(console, agreement)
+    show_unseen(console, agreement)
     console.print(
         Text(
             f"\n{agreement.orders} orders, {agreement.coupons} Stripe coupons and "

@@ -157,7 +157,7 @@ def _examine_stripe(settings: Settings, lines: list[Diagnosis]) -> StripeExamina
         return None
     with closing(edge):
         lines.append(_STRIPE.passed(f"{settings.stripe().api_base}."))
-        return edge.examine()
+        return edge.examine(read_events=settings.coupon_pipeline_read_events)
 
 
 def _modes(*, is_sandbox: bool, live: bool) -> Diagnosis:

@@ -72,6 +72,38 @@ def differing_targets(ours: Held, theirs: Held, seen: Seen, now: int) -> Iterato
             yield from _coming(state, coupons, owed, now, wanted=wanted)
 
 
+def overwritten_by_us(seen: Seen) -> Iterator[Difference]:
+    """Discounts that came between a read and a write of ours, unless somebody put them back."""
+    there = {
+        (name, live.coupon_id)
+        for state in seen.targets
+        if not isinstance(state, TargetGone)
+        for subscription in [state.subscription if isinstance(state, ScheduleState) else state]
+        if subscription is not None
+        for name in _names_of(state)
+        for live in subscription.live_discounts()
+    }
+    for each in seen.overwritten:
+        if (each.target_id, each.removed.coupon_id) in there:
+            continue
+        yield Difference(
+            "overwritten",
+            each.removed.discount_id,
+            "Somebody added {discount} to {target} in the seconds before run {run} wrote it, and "
+            "the write took that away, at {at}.",
+            "If the customer is owed it, add the coupon to {target} in Stripe by hand; it begins "
+            "anew then. Stripe keeps what tells of it for 30 days.",
+            Mender.PERSON,
+            {
+                "target": each.target_id,
+                "discount": each.words,
+                "run": each.run_id,
+                "at": f"{each.removed.removed_at:%Y-%m-%d %H:%M:%S} UTC",
+            },
+            contradicts_ledger=False,
+        )
+
+
 def _names_of(state: SubscriptionState | ScheduleState) -> set[str]:
     """Every id by which an order or an account may call a target, also from before."""
     names = {state.target_id}
@@ -118,11 +150,11 @@ def _unowed(about: Mapping[str, str], record_id: str, *, wanted: bool) -> Differ
     return Difference(
         "extra" if wanted else "orphaned",
         record_id,
-        "{target} has discount {discount} from our coupon {coupon}, and nothing was granted that "
+        "Discount {discount} from our coupon {coupon} is on {target}, and nothing was granted that "
         "it could be."
         if wanted
-        else "{target} has discount {discount} from our coupon {coupon}, and no activated order "
-        "names it.",
+        else "Discount {discount} from our coupon {coupon} is on {target}, which no activated "
+        "order names.",
         "The pipeline takes no discount away. If nobody owes it, somebody has to remove {discount} "
         "in Stripe.",
         Mender.PERSON,
@@ -135,7 +167,7 @@ def _foreign(about: Mapping[str, str], record_id: str) -> Difference:
     return Difference(
         "foreign",
         record_id,
-        "{target} has {discount}, which no grant of ours made.",
+        "There is {discount} on {target}, which no grant of ours made.",
         "It stays, and every write of ours sends it back.",
         Mender.NOBODY,
         about,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from coupon_pipeline.domain.overwritten import Overwritten
 from coupon_pipeline.domain.problems import RecordNames
 from coupon_pipeline.domain.records import CouponVersion, OrderCoupon
 from coupon_pipeline.domain.reuse import KnownCoupon, StripeCoupon
@@ -12,7 +13,7 @@ from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.targets import TargetState
 
 Kind: TypeAlias = Literal[
-    "missing", "extra", "edited", "deleted", "exhausted", "orphaned", "foreign"
+    "missing", "extra", "edited", "deleted", "exhausted", "orphaned", "foreign", "overwritten"
 ]
 KINDS: tuple[Kind, ...] = (
     "missing",
@@ -22,6 +23,7 @@ KINDS: tuple[Kind, ...] = (
     "exhausted",
     "orphaned",
     "foreign",
+    "overwritten",
 )
 
 
@@ -124,3 +126,5 @@ class Seen:
     """Coupons that say they are ours and are not what they were made as."""
     unread: frozenset[str] = frozenset()
     """Names of targets that could not be read: nothing is said of them."""
+    overwritten: Sequence[Overwritten] = ()
+    """What writes of ours took away unknowingly, as far as events tell it."""

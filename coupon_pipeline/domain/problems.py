@@ -591,6 +591,22 @@ _ATTACHMENTS = (
         "Look at {target_id} in the Stripe dashboard, then {again}.",
     ),
     ProblemKind(
+        "target.overwritten",
+        Effect.REPORTED,
+        "Somebody added {discounts} to {target_id} in the seconds before a write of ours, which "
+        "took that away: the write replaces the list that was read.",
+        "If the customer is owed it, add the coupon to {target_id} in Stripe by hand. It begins "
+        "anew then, so the pipeline does not do that by itself.",
+    ),
+    ProblemKind(
+        "stripe.events_unread",
+        Effect.REPORTED,
+        "Nobody could look whether writes of ours took discounts away that were added in the "
+        "seconds before: {message}",
+        "Give the key the permission Events: Read in the Stripe dashboard (docs/permissions.md), "
+        "or set COUPON_PIPELINE_READ_EVENTS=false. `coupon-pipeline audit` looks again.",
+    ),
+    ProblemKind(
         "attachment.removed_by_hand",
         Effect.REPORTED,
         "The discount of {coupon} (Stripe coupon {coupon_id}) was removed from {target_id} by "

@@ -56,9 +56,21 @@ def note_problems(
         days: order id to activation day.
         now: the time of looking.
     """
+    tx.stage("problems", ["stage", "last_seen_at"], [(stage, now)], name="stage_now")
+    add_problems(tx, stage, problems, days, now)
+    tx.run("resolve_problems")
+
+
+def add_problems(
+    tx: Transaction,
+    stage: str,
+    problems: Iterable[Problem],
+    days: Mapping[str, date],
+    now: datetime,
+) -> None:
+    """Keep what a stage saw beside what it noted before; see `note_problems`."""
     problems = list(problems)
     names = read_names(tx, [(p.order_id, p.order_item_id, p.quote_coupon_id) for p in problems])
-    tx.stage("problems", ["stage", "last_seen_at"], [(stage, now)], name="stage_now")
     rows = {
         _problem_id(stage, problem): (
             stage,
@@ -93,7 +105,6 @@ def note_problems(
         [(problem_id, *row) for problem_id, row in rows.items()],
     )
     tx.run("note_problems")
-    tx.run("resolve_problems")
 
 
 def read_names(

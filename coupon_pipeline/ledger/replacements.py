@@ -70,6 +70,12 @@ def read_replacements(tx: Transaction) -> list[Replacement]:
     ]
 
 
+def read_replaced_discounts(tx: Transaction, since: datetime) -> frozenset[str]:
+    """Ids of the discounts that made room for others since then, whichever order they are of."""
+    tx.stage("coupon_replacements", ["replaced_at"], [(since,)])
+    return frozenset(cast("str", row[0]) for row in tx.rows("replaced_discounts"))
+
+
 _COLUMNS = (
     "snapshot_id",
     "replaced_at",

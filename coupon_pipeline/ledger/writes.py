@@ -114,6 +114,49 @@ def read_intents_of_run(tx: Transaction, run_id: str) -> list[WriteIntent]:
     return [_intent(row) for row in tx.rows("intents_of_run")]
 
 
+@dataclass(frozen=True, slots=True)
+class SentToTarget:
+    """A write to a subscription or schedule."""
+
+    target_id: str
+    run_id: str
+    epoch: int
+    before: str | None
+    """JSON."""
+    body: str
+    """JSON."""
+    request_id: str | None
+    """None where no answer came."""
+
+
+def read_first_write_to_targets(
+    tx: Transaction, since: datetime, run_id: str | None = None
+) -> datetime | None:
+    """When a subscription or schedule was first written since then; None where none was."""
+    tx.stage("write_intents", ["written_at", "run_id"], [(since, run_id)])
+    first = tx.rows("first_write_to_targets")[0][0]
+    return None if first is None else utc(cast("datetime", first))
+
+
+def read_writes_to_targets(
+    tx: Transaction, since: datetime, request_ids: Iterable[str]
+) -> list[SentToTarget]:
+    """Of the writes to targets since then, these requests and what was not answered."""
+    tx.stage("write_intents", ["written_at"], [(since,)], name="asked_since")
+    tx.stage("write_outcomes", ["request_id"], [(each,) for each in request_ids])
+    return [
+        SentToTarget(
+            target_id=cast("str", row[0]),
+            run_id=cast("str", row[1]),
+            epoch=cast("int", row[2]),
+            before=cast("str | None", row[3]),
+            body=cast("str", row[4]),
+            request_id=cast("str | None", row[5]),
+        )
+        for row in tx.rows("writes_to_targets")
+    ]
+
+
 def _intent(row: tuple[Cell, ...]) -> WriteIntent:
     return WriteIntent(
         intent_id=cast("str", row[0]),

@@ -156,6 +156,8 @@ class Settings(AlertSettings):
     coupon_pipeline_uncertain_terms: Literal["use", "block"] = "use"
     coupon_pipeline_apply_late: bool = False
     coupon_pipeline_customer_discount: Literal["keep", "replace"] = "keep"
+    coupon_pipeline_read_events: bool = False
+    """Whether a run that wrote to targets looks for discounts that it took away unknowingly."""
     coupon_pipeline_extra_currencies: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_words)
     ] = ()

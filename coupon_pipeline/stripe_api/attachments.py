@@ -1,6 +1,6 @@
 """Subscriptions and schedules: read, and written with discounts and proof in one request."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
 from coupon_pipeline.stripe_api.keys import idempotency_key
@@ -13,7 +13,7 @@ from coupon_pipeline.stripe_api.messages import (
     Request,
     Send,
 )
-from coupon_pipeline.stripe_api.targets import EXPAND_SCHEDULE, EXPAND_SUBSCRIPTION
+from coupon_pipeline.stripe_api.targets import EXPAND_SCHEDULE, EXPAND_SUBSCRIPTION, is_schedule_id
 
 
 def retrieve_subscription(
@@ -53,8 +53,7 @@ def write_attachments(
         StripeEdgeError: nothing was changed, or `may_have_happened` where no answer tells.
     """
     scheduled = isinstance(update, ScheduleUpdate)
-    expand = EXPAND_SCHEDULE if scheduled else EXPAND_SUBSCRIPTION
-    params = {**update.params(), "expand": list(expand)}
+    params = _with_expand(update.target_id, update.params())
     return send(
         Request(
             SCHEDULE_UPDATE if scheduled else SUBSCRIPTION_UPDATE,
@@ -63,3 +62,13 @@ def write_attachments(
             idempotency_key=idempotency_key("attach", update.target_id, params, epoch),
         )
     )
+
+
+def key_of_write(target_id: str, params: Mapping[str, object], epoch: int) -> str:
+    """The idempotency key under which `write_attachments` sends these parameters."""
+    return idempotency_key("attach", target_id, _with_expand(target_id, params), epoch)
+
+
+def _with_expand(target_id: str, params: Mapping[str, object]) -> dict[str, object]:
+    expand = EXPAND_SCHEDULE if is_schedule_id(target_id) else EXPAND_SUBSCRIPTION
+    return {**params, "expand": list(expand)}

@@ -1,12 +1,14 @@
 """Everything that the pipeline does at Stripe, as one resource."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property, partial
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
+from coupon_pipeline.domain.overwritten import RemovedDiscount
 from coupon_pipeline.domain.reuse import Reading, StripeCoupon
 from coupon_pipeline.domain.terms import Terms
-from coupon_pipeline.stripe_api import account, attachments, coupons
+from coupon_pipeline.stripe_api import account, attachments, coupons, events
 from coupon_pipeline.stripe_api.account import Account
 from coupon_pipeline.stripe_api.client import StripeConnection
 from coupon_pipeline.stripe_api.coupons import CouponReads, CouponWritten
@@ -93,6 +95,10 @@ class StripeEdge(StripeConnection):
         """Subscriptions that fit Stripe's filters."""
         return list_all(self.send, SUBSCRIPTIONS, params)
 
+    def removed_discounts(self, since: datetime) -> Iterator[RemovedDiscount]:
+        """Discounts that requests took away since then, as Stripe's events tell."""
+        return events.removed_discounts(self.send, since)
+
     def list_schedules(self, params: Mapping[str, object]) -> Iterator[JsonObject]:
         """Schedules that fit Stripe's filters."""
         return list_all(self.send, SCHEDULES, params)
@@ -106,6 +112,6 @@ class StripeEdge(StripeConnection):
         """The next invoice, as it is or with changes such as `{"discounts": [...]}`."""
         return account.preview_invoice(self.send, target_id, params)
 
-    def examine(self) -> Examination:
+    def examine(self, *, read_events: bool = False) -> Examination:
         """Whether key and account are ready, asked without writing; nothing is raised."""
-        return examine(self)
+        return examine(self, read_events=read_events)

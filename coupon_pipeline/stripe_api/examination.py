@@ -51,8 +51,11 @@ class Examination:
     account: Account | None
 
 
-def examine(stripe: StripeConnection) -> Examination:
-    """All lines about key and account. What cannot be asked is a line too: nothing is raised."""
+def examine(stripe: StripeConnection, *, read_events: bool = False) -> Examination:
+    """All lines about key and account. What cannot be asked is a line too: nothing is raised.
+
+    Of events only where the settings say that runs read them.
+    """
     account: Account | None = None
     try:
         account = retrieve_account(stripe.send)
@@ -68,7 +71,7 @@ def examine(stripe: StripeConnection) -> Examination:
         return Examination((_key_line(stripe), failed, of_clock(_CLOCK, stripe.clock_skew)), None)
     lines = [_key_line(stripe), about]
     if stripe.key_is_restricted():
-        lines += _restricted(stripe)
+        lines += _restricted(stripe, [n for n in NEEDS if read_events or not n.for_events])
     else:
         lines.append(_PERMISSIONS.passed("A secret key has every permission."))
     lines.append(of_clock(_CLOCK, stripe.clock_skew))
@@ -86,8 +89,8 @@ def _key_line(stripe: StripeConnection) -> Diagnosis:
     )
 
 
-def _restricted(stripe: StripeConnection) -> list[Diagnosis]:
-    asked: list[Endpoint] = [need.ask for need in NEEDS]
+def _restricted(stripe: StripeConnection, needs: Sequence[Need]) -> list[Diagnosis]:
+    asked: list[Endpoint] = [need.ask for need in needs]
     for kind in KINDS:
         asked += [Endpoint(method, kind.path) for method in _METHODS]
     jobs = [Job(each.label, partial(_ask, stripe, each)) for each in dict.fromkeys(asked)]
@@ -97,7 +100,7 @@ def _restricted(stripe: StripeConnection) -> list[Diagnosis]:
     telling = frozenset(
         each.method for each in asked if "{id}" in each.path and told[each.label] is _Told.REFUSED
     )
-    needed = [_needed(need, told[need.ask.label], telling) for need in NEEDS]
+    needed = [_needed(need, told[need.ask.label], telling) for need in needs]
     return [*needed, *_beyond(told, telling)]
 
 

@@ -53,6 +53,7 @@ SCHEDULE = Endpoint("get", "/v1/subscription_schedules/{id}")
 SCHEDULES = Endpoint("get", "/v1/subscription_schedules")
 SCHEDULE_UPDATE = Endpoint("post", "/v1/subscription_schedules/{id}", writes=True)
 CUSTOMERS = Endpoint("get", "/v1/customers")
+EVENTS = Endpoint("get", "/v1/events")
 INVOICES = Endpoint("get", "/v1/invoices")
 INVOICE_PREVIEW = Endpoint("post", "/v1/invoices/create_preview")
 """A POST that changes nothing."""

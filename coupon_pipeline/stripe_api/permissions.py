@@ -12,6 +12,7 @@ from coupon_pipeline.stripe_api.messages import (
     COUPON_UPDATE,
     COUPONS,
     CUSTOMERS,
+    EVENTS,
     INVOICES,
     SUBSCRIPTION_UPDATE,
     SUBSCRIPTIONS,
@@ -49,6 +50,8 @@ class Need:
     ask: Endpoint
     """A list that reads one object, or a change of an object that cannot exist."""
     optional: bool = False
+    for_events: bool = False
+    """Whether runs need it only with `COUPON_PIPELINE_READ_EVENTS`."""
 
 
 NEEDS: tuple[Need, ...] = (
@@ -82,6 +85,14 @@ NEEDS: tuple[Need, ...] = (
         "for the next invoices that `plan --invoices` and `explain` show",
         INVOICES,
         optional=True,
+    ),
+    Need(
+        Permission("Events", "Read", "event"),
+        "to tell discounts that somebody added while a subscription was written: for `audit`, and "
+        "for runs with `COUPON_PIPELINE_READ_EVENTS`",
+        EVENTS,
+        optional=True,
+        for_events=True,
     ),
 )
 """Read stands beside Write only to tell the two apart: a key that may write may read."""

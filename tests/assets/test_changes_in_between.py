@@ -1,24 +1,31 @@
 """What somebody changes between the read of a target and the write is noticed, never left."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
 
+from coupon_pipeline.assets.agreement import compare_with_systems
+from coupon_pipeline.domain.difference import Mender
+from coupon_pipeline.domain.problems import RecordNames
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.sandbox.faults import FaultRule
-from tests.world import World
+from coupon_pipeline.settings import load_settings
+from tests.world import MadeOrder, World
 
 EVER = Selection(date(2026, 11, 1), date(2028, 11, 1))
 
 
-def _meanwhile(world: World, change: Callable[[], object]) -> None:
-    """Do something once, when the next change of a schedule has left and has not arrived."""
+def _meanwhile(
+    world: World, change: Callable[[], object], path: str = "/v1/subscription_schedules/"
+) -> None:
+    """Do something once, when the next change of a target has left and has not arrived."""
     slow = FaultRule(
         service="stripe",
         kind="slow",
         method="POST",
-        path="/v1/subscription_schedules/",
+        path=path,
         milliseconds=0,
     )
     world.sandbox.faults.arm(slow)
@@ -64,6 +71,90 @@ def test_a_discount_that_somebody_took_away_meanwhile_is_told_and_then_left_out(
     assert [problem.code for problem in refused.problems] == ["stripe.rejected"]
     assert after.problems == ()
     assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+def _somebody_adds_a_coupon(world: World, order: MadeOrder) -> tuple[str, str]:
+    """While the order's subscription is being written; the coupon and where its discount goes."""
+    coupon = str(world.stripe_create("coupon", percent_off=50, duration="forever")["id"])
+    path = f"/v1/subscriptions/{order.subscription_id}"
+    params = {"discounts": [{"coupon": coupon}]}
+    _meanwhile(world, lambda: world.sandbox.stripe.call("POST", path, params), path)
+    return coupon, str(order.subscription_id)
+
+
+def _events_read(world: World) -> int:
+    return sum(call.path == "/v1/events" for call in world.sandbox.calls.all("stripe"))
+
+
+def test_a_discount_that_our_write_took_away_unknowingly_is_told(world: World) -> None:
+    """No answer shows it; the events do, in one read for the whole run."""
+    world.setting("COUPON_PIPELINE_READ_EVENTS", "true")
+    orders = [world.order(coupons=[world.quote_coupon(Duration__c="forever")]) for _ in range(2)]
+    coupon, target = _somebody_adds_a_coupon(world, orders[1])
+
+    report = world.sync_without_dagster(EVER)
+
+    assert world.discounted(target) == [(10, None)]
+    (problem,) = report.problems
+    assert (problem.code, problem.order_id) == ("target.overwritten", orders[1].order_id)
+    assert all(word in problem.message for word in (coupon, target, "di_"))
+    assert _events_read(world) == 1
+
+    again = world.sync_without_dagster(EVER)
+
+    assert again.problems == (replace(problem, last_seen_at=again.problems[0].last_seen_at),)
+    assert _events_read(world) == 1  # nothing was written
+
+
+@pytest.mark.parametrize("switched_on", ["true", "false"])
+def test_who_may_not_read_events_is_told_so_and_the_run_goes_on(
+    world: World, switched_on: str
+) -> None:
+    """Unless switched on, nobody asks for them."""
+    key = world.sandbox.stripe.restricted_key(
+        "rak_coupon_write", "rak_subscription_write", "rak_customer_read"
+    )
+    world.setting("STRIPE_API_KEY", key)
+    world.setting("COUPON_PIPELINE_READ_EVENTS", switched_on)
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    _somebody_adds_a_coupon(world, order)
+
+    report = world.sync_without_dagster(EVER)
+
+    assert report.attachments["attached"] == 1
+    expected = {"true": ["stripe.events_unread"], "false": []}[switched_on]
+    assert [problem.code for problem in report.problems] == expected
+    assert bool(_events_read(world)) == bool(expected)
+
+
+def test_the_audit_tells_what_writes_took_away_until_somebody_put_it_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the run did not look; where it cannot be told, it says so."""
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    coupon, target = _somebody_adds_a_coupon(world, order)
+    assert world.sync_without_dagster(EVER).problems == ()
+
+    found = compare_with_systems(load_settings(), world.ledger)
+
+    (lost,) = found.differences
+    assert (lost.kind, lost.mender) == ("overwritten", Mender.PERSON)
+    said = lost.what(RecordNames())
+    assert all(word in said for word in (coupon, target, lost.record_id)), said
+
+    kept = world.discount_ids(target)
+    world.discounts_by_hand(target, [*({"discount": d} for d in kept), {"coupon": coupon}])
+    kinds = [d.kind for d in compare_with_systems(load_settings(), world.ledger).differences]
+    assert kinds == ["foreign"]
+
+    monkeypatch.setenv(
+        "STRIPE_API_KEY",
+        world.sandbox.stripe.restricted_key(
+            "rak_coupon_read", "rak_subscription_read", "rak_customer_read"
+        ),
+    )
+    (unseen,) = compare_with_systems(load_settings(), world.ledger).problems
+    assert unseen.code == "stripe.events_unread"
 
 
 @pytest.mark.slow
