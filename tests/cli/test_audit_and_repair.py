@@ -126,7 +126,8 @@ def test_a_look_at_schedules_costs_pages_and_what_is_on_salesforce_records_is_co
     calls = found.document["calls"]
     assert isinstance(calls, dict)
     assert (found.document["attachments"], _told(found)) == (6, [])
-    assert calls["stripe_reads"] == 4, "the account; a page of coupons, subscriptions, schedules"
+    pages = "the account; a page of coupons, subscriptions, schedules, events"
+    assert calls["stripe_reads"] == 5, pages
 
     (told,) = world.records("Sync_Record__c")
     world.delete("Sync_Record__c", str(told["Id"]))

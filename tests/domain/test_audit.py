@@ -14,6 +14,7 @@ from coupon_pipeline.domain.difference import (
     Mender,
     Seen,
 )
+from coupon_pipeline.domain.overwritten import Overwritten, RemovedDiscount
 from coupon_pipeline.domain.problems import RecordNames
 from coupon_pipeline.domain.rates import ConversionRates
 from coupon_pipeline.domain.reuse import KnownCoupon
@@ -61,6 +62,9 @@ ON_SCHEDULE = replace(
     HELD,
     targets={ORDER: ORDERED},
     discounts={"sn_1": replace(GRANTED, target_id=ORDERED)},
+)
+LOST = Overwritten(
+    "sub_1", "run-1", RemovedDiscount("di_9", "sf-9", "sub_1", "req_1", "key-1", ACTIVATED)
 )
 Told = tuple[str, str, Mender]
 
@@ -275,6 +279,12 @@ DIFFERENCES: dict[str, tuple[Held, Held, Seen, Told]] = {
         _to_come("sf-1"),
         ("orphaned", "sf-1", Mender.PERSON),
     ),
+    "a discount that a write of ours took away unknowingly": (
+        HELD,
+        HELD,
+        replace(_on("sf-1"), overwritten=[LOST]),
+        ("overwritten", "di_9", Mender.PERSON),
+    ),
 }
 
 
@@ -316,6 +326,11 @@ WITH_TWO_COUPONS = replace(
 
 NO_DIFFERENCE: dict[str, tuple[Held, Held, Seen]] = {
     "both say the same": (HELD, HELD, SEEN),
+    "what a write of ours took away was put back": (
+        HELD,
+        HELD,
+        replace(SEEN, overwritten=[replace(LOST, removed=replace(LOST.removed, coupon_id="sf-1"))]),
+    ),
     "others keep their own metadata on a coupon": (
         HELD,
         replace(HELD, coupons={"sf-1": replace(KEPT, metadata={})}),
