@@ -15,6 +15,7 @@ from coupon_pipeline.assets.progress import Progress
 from coupon_pipeline.assets.record_links import RecordLinks
 from coupon_pipeline.assets.run import PREVIEW_ROWS, Run, StageReport
 from coupon_pipeline.assets.shown_records import ShownRecords
+from coupon_pipeline.domain.text_as_data import printable
 from coupon_pipeline.ledger import inspection, source
 from coupon_pipeline.ledger.evidence import Head, read_head
 from coupon_pipeline.ledger.problems import NotedProblem, read_selected_problems
@@ -170,7 +171,7 @@ def _show(context: dg.AssetExecutionContext, stage: _Stage, shown: _Shown) -> No
         totals["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
     context.add_output_metadata(totals)
     for problem in shown.problems[:PREVIEW_ROWS]:
-        context.log.warning("%s %s", problem.message, problem.fix)
+        context.log.warning("%s", printable(f"{problem.message} {problem.fix}"))
     context.log.info(
         "%s: %s",
         report.stage,

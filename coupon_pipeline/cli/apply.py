@@ -1,6 +1,5 @@
 """`coupon-pipeline apply`: exactly the writes of a saved plan, once, or none of them."""
 
-import json
 from contextlib import closing
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +18,7 @@ from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.running import AppliedPlan, run_through_dagster
 from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.showing import show_report
+from coupon_pipeline.cli.terminal import say_document
 from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.domain.saved_plan import SavedPlan
 from coupon_pipeline.ledger.runs import begin_run, read_started_at
@@ -44,7 +44,7 @@ def apply(*, file: Path, hours: float | None, as_json: bool, allowed: Allowed) -
     with local_sandbox(settings):
         report = apply_plan(settings, saved, file, timedelta(hours=float(age)), allowed)
     if as_json:
-        click.echo(json.dumps(report.as_json()))
+        say_document(report.as_json())
     else:
         show_report(report, saved.selection)
     return SOME_BLOCKED if report.has_blocked else DONE

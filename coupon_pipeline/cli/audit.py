@@ -1,6 +1,5 @@
 """`coupon-pipeline audit`: every difference between the ledger and both systems."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,7 +12,7 @@ from coupon_pipeline.assets.agreement import Agreement, compare_with_systems
 from coupon_pipeline.assets.resources import open_existing_ledger
 from coupon_pipeline.cli.main import COULD_NOT_RUN, DONE, SOME_BLOCKED
 from coupon_pipeline.cli.sandbox import local_sandbox
-from coupon_pipeline.cli.terminal import Terminal
+from coupon_pipeline.cli.terminal import Terminal, say_document
 from coupon_pipeline.domain.difference import KINDS, Difference, Kind
 from coupon_pipeline.domain.problems import RecordNames
 from coupon_pipeline.settings import load_settings
@@ -37,7 +36,7 @@ def audit(*, kinds: tuple[Kind, ...], as_json: bool) -> int:
         agreement = compare_with_systems(settings, open_existing_ledger(settings))
     found = [each for each in agreement.differences if not kinds or each.kind in kinds]
     if as_json:
-        click.echo(json.dumps(_document(agreement, found)))
+        say_document(_document(agreement, found))
     else:
         _show(agreement, found)
     if found:

@@ -1,6 +1,5 @@
 """`coupon-pipeline demo`: the whole pipeline on the local sandbox, and what came of it."""
 
-import json
 import os
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,7 +17,7 @@ from coupon_pipeline.cli.running import run_through_dagster, select
 from coupon_pipeline.cli.sandbox import STATE_FILE, announced, forget
 from coupon_pipeline.cli.showing import show_report
 from coupon_pipeline.cli.stories import Story, read_stories
-from coupon_pipeline.cli.terminal import Terminal
+from coupon_pipeline.cli.terminal import Terminal, say_document
 from coupon_pipeline.ledger import Ledger
 from coupon_pipeline.sandbox.serving import Addresses, Sandbox
 from coupon_pipeline.settings import SANDBOX_FOLDER, Settings, load_settings
@@ -79,9 +78,7 @@ def demo(*, orders: int, seed: int, as_json: bool) -> int:
     )
     if as_json:
         explained = None if story is None else story.as_json()
-        click.echo(
-            json.dumps({"first": first.as_json(), "explained": explained, "again": again.as_json()})
-        )
+        say_document({"first": first.as_json(), "explained": explained, "again": again.as_json()})
     return DONE
 
 

@@ -4,7 +4,6 @@ Exit status: 0 nothing failed, 2 a setting is wrong, 3 something else failed. Wh
 found out does not count as failed.
 """
 
-import json
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from coupon_pipeline.assets.resources import (
 )
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED, WRONG_USAGE
 from coupon_pipeline.cli.sandbox import local_sandbox
-from coupon_pipeline.cli.terminal import Terminal
+from coupon_pipeline.cli.terminal import Terminal, say, say_document
 from coupon_pipeline.domain.diagnosis import Diagnosis, Status, Subject
 from coupon_pipeline.domain.mapping import CouponMapping, MappingError
 from coupon_pipeline.ledger import Identity, examination
@@ -62,7 +61,7 @@ def doctor(*, as_json: bool, permission_set: Path | None) -> int:
         return _write_permission_set(load_settings(), permission_set, as_json=as_json)
     lines = _diagnose()
     if as_json:
-        click.echo(json.dumps(_document(lines)))
+        say_document(_document(lines))
     else:
         _show(lines)
     failed = [line for line in lines if line.status is Status.FAILED]
@@ -239,13 +238,13 @@ def _write_permission_set(settings: Settings, path: Path, *, as_json: bool) -> i
         else ""
     )
     if as_json:
-        click.echo(json.dumps({"file": str(path), "org_was_asked": fault is None}))
+        say_document({"file": str(path), "org_was_asked": fault is None})
     else:
-        click.echo(told)
-        click.echo(
+        say(told)
+        say(
             "Put it into a Salesforce project under permissionsets/, deploy it and assign it; "
             "docs/permissions.md has the commands."
         )
     if partly:
-        click.echo(partly, err=True)
+        say(partly, err=True)
     return DONE

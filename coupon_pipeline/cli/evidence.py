@@ -13,6 +13,7 @@ import click
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE
 from coupon_pipeline.cli.sandbox import local_sandbox
+from coupon_pipeline.cli.terminal import say, say_document
 from coupon_pipeline.ledger.evidence import COLUMNS, Entry, read_entries, read_head
 from coupon_pipeline.ledger.rows import text_of
 from coupon_pipeline.settings import load_settings
@@ -52,9 +53,9 @@ def evidence(*, file: Path, as_json: bool) -> int:
         except OSError as error:
             raise click.BadParameter(f"{error}.", param_hint="--out") from error
     if as_json:
-        click.echo(json.dumps({"file": str(file), "evidence": asdict(head)}))
+        say_document({"file": str(file), "evidence": asdict(head)})
     else:
-        click.echo(f"{head.entries} entries are in {file}. The last one's hash is {head.hash}.")
+        say(f"{head.entries} entries are in {file}. The last one's hash is {head.hash}.")
     return DONE
 
 

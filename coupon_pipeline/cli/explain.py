@@ -1,6 +1,5 @@
 """`coupon-pipeline explain`: why a discount is there, or why it is not."""
 
-import json
 from contextlib import closing
 from dataclasses import asdict
 
@@ -12,7 +11,7 @@ from coupon_pipeline.assets.next_invoice import NextInvoice, NotPreviewed, next_
 from coupon_pipeline.assets.resources import open_ledger, open_stripe
 from coupon_pipeline.cli.main import COULD_NOT_RUN, DONE
 from coupon_pipeline.cli.stories import Story, read_stories
-from coupon_pipeline.cli.terminal import Terminal
+from coupon_pipeline.cli.terminal import Terminal, say, say_document
 from coupon_pipeline.settings import Settings, load_settings
 
 
@@ -32,13 +31,13 @@ def explain(*, record_id: str, with_invoice: bool, as_json: bool) -> int:
     invoices = _next_invoices(settings, stories) if with_invoice else {}
     if as_json:
         told = [{**s.as_json(), **_invoice_json(invoices.get(s.order_id))} for s in stories]
-        click.echo(json.dumps({"id": record_id, "stories": told}))
+        say_document({"id": record_id, "stories": told})
     elif stories:
         for story in stories:
             show_story(story, invoices.get(story.order_id))
             _show_timeline(story)
     else:
-        click.echo(
+        say(
             f"The ledger knows nothing of {record_id}. It may belong to an order that is not "
             "activated or that no run has read yet.",
             err=True,

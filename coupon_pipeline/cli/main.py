@@ -6,7 +6,6 @@ records are blocked, 4 (`plan`) there are changes to make.
 
 import contextlib
 import importlib
-import json
 import logging
 import os
 import sys
@@ -118,7 +117,9 @@ def run() -> NoReturn:
     except SystemExit as left:
         status = left.code
     except BaseException:  # noqa: BLE001 - as the interpreter would show it
-        traceback.print_exc()
+        from coupon_pipeline.cli.terminal import say  # noqa: PLC0415 - only when it failed
+
+        say(traceback.format_exc(), err=True)
     logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(OSError, ValueError):
@@ -152,6 +153,8 @@ def _known(error: BaseException) -> _Known | None:
 
 
 def _tell(*, as_json: bool, code: str, message: str, fix: str) -> None:
+    from coupon_pipeline.cli.terminal import say, say_document  # noqa: PLC0415 - only when it failed
+
     if as_json:
-        click.echo(json.dumps({"error": {"code": code, "message": message, "fix": fix}}))
-    click.echo(f"{code}: {message} {fix}".strip(), err=True)
+        say_document({"error": {"code": code, "message": message, "fix": fix}})
+    say(f"{code}: {message} {fix}".strip(), err=True)

@@ -1,6 +1,5 @@
 """`coupon-pipeline plan`: what `sync` would do, without writing anything anywhere."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from coupon_pipeline.cli.plan_showing import show_plan
 from coupon_pipeline.cli.running import replacement_option, select, selection_options
 from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.showing import nothing_activated
+from coupon_pipeline.cli.terminal import say, say_document
 from coupon_pipeline.settings import load_settings
 
 
@@ -56,9 +56,9 @@ def plan(
     if out is not None:
         out.write_text(planned.saved().to_text() + "\n", encoding="utf-8")
     if as_json:
-        click.echo(json.dumps(planned.as_json()))
+        say_document(planned.as_json())
     elif markdown:
-        click.echo(plan_markdown(planned))
+        say(plan_markdown(planned))
     else:
         show_plan(planned, out)
     if planned.report.writes:

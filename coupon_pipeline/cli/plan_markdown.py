@@ -19,7 +19,10 @@ def plan_markdown(planned: Planned) -> str:
         f"- {planned.cost.sentence}",
         *(f"- **A sync would stop:** {markdown_text(stop.message)}" for stop in planned.stops),
         *(f"- {markdown_text(each.subscription_id)}: {each.sentence}" for each in planned.invoices),
-        *(f"- {markdown_text(e.target_id)}: {e.sentence}" for e in planned.not_previewed),
+        *(
+            f"- {markdown_text(each.target_id)}: {markdown_text(each.sentence)}"
+            for each in planned.not_previewed
+        ),
     ]
     for order in planned.orders:
         lines += _order_lines(order)

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Mapping, Sequence
 
 import click
@@ -11,10 +10,10 @@ from coupon_pipeline.assets.record_links import RecordLinks
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.showing import show_problems
-from coupon_pipeline.cli.terminal import Terminal
+from coupon_pipeline.cli.terminal import Terminal, say, say_document
 from coupon_pipeline.domain.ids import is_id, normalise_id
 from coupon_pipeline.domain.problems import Effect
-from coupon_pipeline.domain.text_as_data import csv_text
+from coupon_pipeline.domain.text_as_data import csv_text, printable
 from coupon_pipeline.ledger import Transaction, inspection, source
 from coupon_pipeline.ledger.problems import NotedProblem, read_open_problems
 from coupon_pipeline.settings import Settings, load_settings
@@ -59,11 +58,14 @@ def problems(
         targets = inspection.read_targets(tx)
     if as_json or as_csv:
         rows = [{**p.as_json(), **_links(settings, p, targets)} for p in found]
-        click.echo(json.dumps({"problems": rows}) if as_json else _csv(rows), nl=as_json)
+        if as_json:
+            say_document({"problems": rows})
+        else:
+            say(_csv(rows))
     elif found:
         show_problems(Terminal(), found, most=None)
     else:
-        click.echo("Nothing needs attention.")
+        say("Nothing needs attention.")
     return SOME_BLOCKED if any(p.effect == "blocked" for p in found) else DONE
 
 
@@ -95,13 +97,13 @@ def _links(
 
 
 def _csv(rows: Sequence[Mapping[str, str | None]]) -> str:
-    """A header and a line for each problem; no cell is a formula."""
+    """A header and a line for each problem; no cell is a formula or steers a terminal."""
     text = io.StringIO()
     columns = (*_COLUMNS, "salesforce_link", "stripe_link")
-    writer = csv.writer(text, lineterminator="\r\n")
+    writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([csv_text(row[name]) for name in columns] for row in rows)
-    return text.getvalue()
+    writer.writerows([csv_text(printable(row[name] or "")) for name in columns] for row in rows)
+    return text.getvalue().removesuffix("\n")
 
 
 _COLUMNS = (

@@ -1,6 +1,5 @@
 """`coupon-pipeline rebuild-ledger`: a lost or broken ledger, made again from both systems."""
 
-import json
 from pathlib import Path
 
 import click
@@ -9,6 +8,7 @@ from coupon_pipeline.assets.rebuilding import Rebuilt, replace_ledger
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.sandbox import local_sandbox
+from coupon_pipeline.cli.terminal import say, say_document
 from coupon_pipeline.settings import load_settings
 
 
@@ -22,32 +22,30 @@ def rebuild_ledger(*, as_json: bool) -> int:
         rebuilt, kept = replace_ledger(settings, ledger)
     if as_json:
         document = {**rebuilt.as_json(), "ledger": str(ledger.path)}
-        click.echo(json.dumps({**document, "kept": None if kept is None else str(kept)}))
+        say_document({**document, "kept": None if kept is None else str(kept)})
     else:
         _show(rebuilt, ledger.path, kept)
     return SOME_BLOCKED if rebuilt.edited or rebuilt.unread_targets else DONE
 
 
 def _show(rebuilt: Rebuilt, path: Path, kept: Path | None) -> None:
-    click.echo(
+    say(
         f"{path} was made again: {rebuilt.orders} orders, {rebuilt.snapshots} coupon snapshots, "
         f"{rebuilt.coupons} Stripe coupons, {rebuilt.attachments} discounts that were granted."
     )
     if kept is not None:
-        click.echo(
-            f"The old file is {kept}; {rebuilt.evidence} entries of evidence were taken over."
-        )
+        say(f"The old file is {kept}; {rebuilt.evidence} entries of evidence were taken over.")
     for coupon_id in rebuilt.edited:
-        click.echo(
+        say(
             f"Stripe coupon {coupon_id} was edited and is left out: its terms are not those that "
             "it was made with."
         )
     if rebuilt.unread_targets:
-        click.echo(
+        say(
             f"{rebuilt.unread_targets} subscriptions could not be read just now; the next sync "
             "reads them."
         )
-    click.echo(
+    say(
         f"{rebuilt.calls.salesforce} calls to Salesforce and {rebuilt.calls.stripe_reads} to "
         "Stripe, none of them a write. Now run: coupon-pipeline verify --systems."
     )

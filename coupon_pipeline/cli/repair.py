@@ -5,7 +5,6 @@ All else is named with who has to do it: the pipeline deletes nothing, touches n
 and grants nothing a second time, also not what somebody took away by hand.
 """
 
-import json
 from contextlib import closing
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from coupon_pipeline.cli.audit import difference_json, show_differences, show_un
 from coupon_pipeline.cli.main import CHANGES_TO_MAKE, COULD_NOT_RUN, DONE, SOME_BLOCKED
 from coupon_pipeline.cli.plan_showing import show_plan
 from coupon_pipeline.cli.sandbox import local_sandbox
-from coupon_pipeline.cli.terminal import Terminal
+from coupon_pipeline.cli.terminal import Terminal, say_document
 from coupon_pipeline.domain.difference import Difference, Mender
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.settings import Settings, load_settings
@@ -50,7 +49,7 @@ def repair(*, planning: bool, out: Path | None, as_json: bool) -> int:
         out.write_text(planned.saved().to_text() + "\n", encoding="utf-8")
     left = [each for each in agreement.differences if each.mender is not Mender.SYNC]
     if as_json:
-        click.echo(json.dumps(_document(agreement, planned, left, saved)))
+        say_document(_document(agreement, planned, left, saved))
     else:
         _show(agreement, planned, left, saved)
     return _status(agreement, planned, left)

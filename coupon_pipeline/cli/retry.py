@@ -1,6 +1,5 @@
 """`coupon-pipeline retry`: the blocked and waiting records again, from a fresh reading."""
 
-import json
 from contextlib import closing
 
 import click
@@ -13,6 +12,7 @@ from coupon_pipeline.cli.problems import read_problems
 from coupon_pipeline.cli.running import run_through_dagster
 from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.showing import show_report
+from coupon_pipeline.cli.terminal import say, say_document
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.settings import Settings, load_settings
 
@@ -37,9 +37,9 @@ def retry(*, record_ids: tuple[str, ...], as_json: bool, allowed: Allowed) -> in
             else run_through_dagster(settings, selection, allowed=allowed)
         )
     if as_json:
-        click.echo(json.dumps(report.as_json()))
+        say_document(report.as_json())
     elif selection is None:
-        click.echo("Nothing is blocked or waiting.")
+        say("Nothing is blocked or waiting.")
     else:
         show_report(report, selection)
     return SOME_BLOCKED if report.has_blocked else DONE

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import click
 import dagster as dg
+from rich.text import Text
 
 from coupon_pipeline.assets.launchpad import replacement_name
 from coupon_pipeline.assets.names import Names
@@ -190,9 +191,9 @@ def _progress() -> Iterator[dg.LoggerDefinition]:
                 if shown is None or step is None:
                     return
                 if event is None and record.levelno == logging.INFO:
-                    shown.update(f"Making {step}: {meta['orig_message']}")
+                    shown.update(Text(f"Making {step}: {meta['orig_message']}"))
                 elif event is not None and event.is_step_start:
-                    shown.update(f"Making {step}")
+                    shown.update(Text(f"Making {step}"))
 
         logger = logging.getLogger("coupon_pipeline.progress")
         logger.setLevel(logging.DEBUG)

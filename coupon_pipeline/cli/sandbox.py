@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import click
 import requests
 
+from coupon_pipeline.cli.terminal import Terminal, say, say_document
 from coupon_pipeline.settings import SANDBOX_ADDRESSES, SANDBOX_FOLDER, Settings
 
 if TYPE_CHECKING:  # imported inside the command, so that the command line starts at once
@@ -154,11 +155,9 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _announce(served: "Sandbox", *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(_document(served)))
+        say_document(_document(served))
         return
-    from rich.console import Console  # noqa: PLC0415
-
-    console = Console(soft_wrap=True)
+    console = Terminal(soft_wrap=True)
     console.print(_panel(served))
     console.print("To work on it, paste into another terminal:\n")
     for name, value in served.addresses.environment().items():
@@ -198,7 +197,7 @@ def local_sandbox(settings: Settings) -> Iterator[None]:
             if serves:
                 from coupon_pipeline.sandbox.serving import Sandbox  # noqa: PLC0415
 
-                click.echo("No account is set: using the local sandbox.", err=True)
+                say("No account is set: using the local sandbox.", err=True)
                 served = held.enter_context(Sandbox(state_file=STATE_FILE))
                 held.enter_context(announced(served, STATE_FILE))
             else:
@@ -229,7 +228,7 @@ def _stop_when_unused(serving: ExitStack) -> None:
                 return
         except LedgerBusy:
             if attempt == 0:
-                click.echo("Another command still uses the local sandbox.", err=True)
+                say("Another command still uses the local sandbox.", err=True)
         time.sleep(1)
 
 
@@ -247,7 +246,7 @@ def announced(served: "Sandbox", state_file: Path | None) -> Iterator[Path]:
         SANDBOX_FOLDER.mkdir(exist_ok=True)
         SANDBOX_ADDRESSES.write_text(document, encoding="utf-8")
     except OSError as error:
-        click.echo(f"Commands in this folder will not find the sandbox: {error}.", err=True)
+        say(f"Commands in this folder will not find the sandbox: {error}.", err=True)
     try:
         yield ledger
     finally:

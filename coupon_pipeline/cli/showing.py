@@ -1,16 +1,14 @@
 """What people read on a terminal. Text from Salesforce and Stripe is data, never markup."""
 
-import json
 from collections.abc import Sequence
 
-import click
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from coupon_pipeline.assets.report import Rate, RunReport
 from coupon_pipeline.cli.main import DONE
-from coupon_pipeline.cli.terminal import Terminal
+from coupon_pipeline.cli.terminal import Terminal, say, say_document
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.ledger.problems import NotedProblem
 
@@ -28,9 +26,9 @@ _EFFECTS = {
 def nothing_activated(*, as_json: bool) -> int:
     """The org has no activated order: there is nothing to do, which is fine."""
     if as_json:
-        click.echo(json.dumps(RunReport.empty().as_json()))
+        say_document(RunReport.empty().as_json())
     else:
-        click.echo("The org has no activated order yet.")
+        say("The org has no activated order yet.")
     return DONE
 
 

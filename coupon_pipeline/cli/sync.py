@@ -1,6 +1,5 @@
 """`coupon-pipeline sync`: runs the assets for the selected activation days."""
 
-import json
 from datetime import datetime
 
 import click
@@ -15,6 +14,7 @@ from coupon_pipeline.cli.running import (
 )
 from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.showing import nothing_activated, show_report
+from coupon_pipeline.cli.terminal import say_document
 from coupon_pipeline.settings import load_settings
 
 
@@ -41,7 +41,7 @@ def sync(
             settings, selection, replace_attached=replace_attached, allowed=allowed
         )
     if as_json:
-        click.echo(json.dumps(report.as_json()))
+        say_document(report.as_json())
     else:
         show_report(report, selection)
     return SOME_BLOCKED if report.has_blocked else DONE

@@ -1,7 +1,9 @@
 """The one way to a terminal: what people typed in Salesforce is shown and never obeyed."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 
+import click
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
@@ -24,3 +26,13 @@ class Terminal(Console):
             else:
                 lines = part.text.split("\n")
                 yield part._replace(text="\n".join(printable(line) for line in lines))
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Plain lines, each without characters that would steer a terminal."""
+    click.echo("\n".join(printable(line) for line in text.split("\n")), err=err)
+
+
+def say_document(document: Mapping[str, object]) -> None:
+    """The one JSON document of a command. Whatever would steer a terminal is escaped in it."""
+    click.echo(json.dumps(document).replace("\x7f", "\\u007f"))

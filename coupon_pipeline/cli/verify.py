@@ -1,6 +1,5 @@
 """`coupon-pipeline verify`: the ledger is intact and unaltered, and agrees with both systems."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -12,7 +11,7 @@ from coupon_pipeline.assets.agreement import Agreement, compare_with_systems
 from coupon_pipeline.assets.resources import open_existing_ledger
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
 from coupon_pipeline.cli.sandbox import local_sandbox
-from coupon_pipeline.cli.terminal import Terminal
+from coupon_pipeline.cli.terminal import Terminal, say_document
 from coupon_pipeline.ledger.connection import REBUILD
 from coupon_pipeline.ledger.migrations import SCHEMA_VERSION
 from coupon_pipeline.ledger.verification import Discrepancy, Inspection, inspect
@@ -48,7 +47,7 @@ def verify(*, systems: bool, head: str | None, as_json: bool) -> int:
         agreement = compare_with_systems(settings, ledger) if systems else None
     found = (*seen.discrepancies, *(agreement.discrepancies if agreement else ()))
     if as_json:
-        click.echo(json.dumps(_document(seen, agreement, found)))
+        say_document(_document(seen, agreement, found))
     else:
         _show(seen, agreement, found)
     return SOME_BLOCKED if found else DONE

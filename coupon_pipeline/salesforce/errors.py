@@ -14,6 +14,7 @@ anything else that could hold a secret.
 
 from dataclasses import dataclass
 
+from coupon_pipeline.domain.text_as_data import printable
 from coupon_pipeline.salesforce.json_values import Json
 
 COUPON_PERMISSION_SET = "Stripe Connector Coupon User"
@@ -47,9 +48,9 @@ class SalesforceError(Exception):
     code = "salesforce.error"
 
     def __init__(self, message: str, fix: str, *, code: str | None = None) -> None:
-        super().__init__(f"{message} {fix}")
-        self.message = message
+        self.message = printable(message)
         self.fix = fix
+        super().__init__(f"{self.message} {fix}")
         if code is not None:
             self.code = code
 

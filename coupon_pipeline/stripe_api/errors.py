@@ -18,6 +18,8 @@ import re
 from http import HTTPStatus
 from typing import ClassVar
 
+from coupon_pipeline.domain.text_as_data import printable
+
 _KEY = re.compile(r"\b((?:sk|rk|pk|ek)_(?:(?:test|live|org)_)?)[A-Za-z0-9_*]{4,}")
 
 
@@ -35,7 +37,7 @@ class StripeEdgeError(Exception):
     def __init__(
         self, message: str, *, fix: str | None = None, request_id: str | None = None
     ) -> None:
-        self.message = without_keys(message)
+        self.message = printable(without_keys(message))
         self.fix = fix or self.default_fix
         self.request_id = request_id
         super().__init__(f"{self.message} {self.fix}")
