@@ -27,22 +27,46 @@ from tests.world import World
 
 ROOT = Path(__file__).parents[2]
 OURS = "coupon-pipeline"
-PROGRAMS = frozenset({OURS, "dagster", "git", "make", "pip", "pip-audit", "python", "sf", "uv"})
+PROGRAMS = frozenset(
+    [
+        "apt-get",
+        "coupon-pipeline",
+        "dagster",
+        "dagster-celery",
+        "dagster-daemon",
+        "dagster-webserver",
+        "git",
+        "make",
+        "pip",
+        "pip-audit",
+        "python",
+        "sf",
+        "sudo",
+        "uv",
+    ]
+)
 BLOCKS = re.compile(
     r"^```(?P<language>\w*)\n(?P<fenced>(?:.*\n)*?)```$|(?P<indented>(?:^ {4}.*\n|^\n(?= {4}))+)",
     re.MULTILINE,
 )
 SPANS = re.compile(r"`([^`]+)`")
 
+_SCALED = "needs Postgres, Redis and workers, as that page sets them up"
 NOT_RUN = {
+    "apt-get": "changes the machine",
     "dagster dev": "serves pages until it is stopped; `make browser` looks at them",
+    "dagster instance": _SCALED,
+    "dagster-celery": _SCALED,
+    "dagster-daemon": _SCALED,
+    "dagster-webserver": _SCALED,
     "make": "makes an environment in the clone; with --dry-run here, so that the target is there",
-    "pip install pip-audit": "needs the network",
+    "pip install": "needs the network",
     "python -m tests.benchmarks --only": "measures for minutes and writes the page that names it",
     "python -m tests.crashes.faults": "runs for an hour and writes the page that names it",
     "python -m tests.mutations": "runs for an hour and writes the page that names it",
     "python tests/benchmarks/sandbox.py": "measures for a minute on a machine that is not busy",
     "sf": "Salesforce's own tool, which wants an org",
+    "sudo": "changes the machine",
 }
 TELLS_CHANGES = frozenset({"plan", "repair"})
 OTHERS = "all other pages"
@@ -99,14 +123,15 @@ def _text(block: re.Match[str]) -> str:
 
 
 def _is_of_another_kind(block: re.Match[str]) -> bool:
-    """Not commands: pictures, and examples in a language, which other tests hold to it."""
-    text = _text(block)
-    if block["language"] == "python" or "──" in text:
+    """Not commands: pictures, variables, and examples in a language, held to it by other tests."""
+    text = dedent(_text(block)).strip("\n")
+    variables = [re.fullmatch(r"[A-Z_]+=\S+", line) for line in text.splitlines()]
+    if block["language"] == "python" or "──" in text or all(variables):
         return True
     try:
-        return bool(tomllib.loads(dedent(text))) or text.startswith("#:schema")
+        return bool(tomllib.loads(text)) or text.startswith("#:schema")
     except tomllib.TOMLDecodeError:
-        return False
+        return re.match(r"[a-z_]+:(\s|$)", text) is not None  # YAML
 
 
 def test_what_is_not_run_is_on_a_page() -> None:
