@@ -45,6 +45,36 @@ def test_an_example_on_the_mapping_page_is_a_mapping(example: str) -> None:
     Draft202012Validator(json_schema()).validate(tomllib.loads(example))
 
 
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_a_file_that_a_page_names_is_there(page: Path) -> None:
+    """Whoever adds a field goes from one to the next."""
+    named = re.findall(
+        r"`((?:[a-z_]+/)+[a-z_.]+\.(?:py|sql|toml|json|md))`", page.read_text("utf-8")
+    )
+    roots = (DOCS.parent, DOCS.parent / "coupon_pipeline")
+
+    assert [each for each in named if not any((root / each).is_file() for root in roots)] == []
+
+
+@pytest.mark.parametrize(
+    "page", [DOCS.parent / "README.md", *DOCS.glob("*.md")], ids=lambda p: p.name
+)
+def test_a_link_between_pages_leads_somewhere(page: Path) -> None:
+    """To a file, and to a heading of it."""
+    links = re.findall(r"\]\(([^)#:]*)(#[^)]+)?\)", page.read_text("utf-8"))
+
+    lost = []
+    for file, anchor in links:
+        there = page.parent / file if file else page
+        headings = (
+            re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE) if anchor else []
+        )
+        slugs = {f"#{re.sub(r'[^a-z0-9 -]', '', h.lower()).replace(' ', '-')}" for h in headings}
+        if not there.exists() or (anchor and anchor not in slugs):
+            lost.append(file + anchor)
+    assert lost == []
+
+
 @pytest.mark.parametrize("page", ["mapping.md", "rules.md"])
 def test_a_page_names_only_codes_and_settings_that_exist(page: str) -> None:
     """A code that was renamed stays behind on a page."""
