@@ -1,6 +1,6 @@
 """Snapshots: each coupon as it stood when its order activated, and the terms that it means."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from functools import partial
@@ -87,14 +87,15 @@ class _Freezing:
             source.select_orders_by_id(tx, order_ids)
             frozen = {s.snapshot_id: s for s in decisions.read_snapshots(tx)}
             granted = {key for key, made in decisions.read_attachments(tx).items() if made.granted}
-            versions, seen_last = source.read_coupon_states(tx)
+            associations, copies = source.read_associations(tx), source.read_order_coupons(tx)
+            versions, seen_last = source.read_coupon_states(tx, associations, copies)
             look = partial(
                 take_snapshots,
                 self._org_id,
                 orders=source.read_orders(tx),
                 items=source.read_items(tx),
-                associations=source.read_associations(tx),
-                order_coupons=source.read_order_coupons(tx),
+                associations=associations,
+                order_coupons=copies,
                 versions=versions,
                 frozen=frozen,
                 policy=self._policy,
@@ -117,8 +118,7 @@ class _Freezing:
             *{**frozen, **{each.snapshot_id: each for each in rated}}.values(),
             *result.new,
         ]
-        today = {coupon.quote_coupon_id: coupon for coupon in seen_last}
-        completed = [_with_new_paths(snapshot, self._mapping, today) for snapshot in snapshots]
+        completed = _with_new_paths(snapshots, self._mapping.relationship_paths(), seen_last)
         derived = derive_all(completed, self._mapping, self._options)
         held_back = {
             snapshot.snapshot_id: outcome
@@ -145,19 +145,18 @@ class _Freezing:
 
 
 def _with_new_paths(
-    snapshot: Snapshot, mapping: CouponMapping, today: dict[str, CouponVersion]
-) -> Snapshot:
-    """The snapshot, with paths over relationships that nobody read when it was frozen.
+    snapshots: Iterable[Snapshot], paths: Sequence[str], seen_last: Iterable[CouponVersion]
+) -> Iterator[Snapshot]:
+    """The snapshots, with paths over relationships that nobody read when they were frozen.
 
     The coupon's own fields were frozen whole; a parent record's value is first asked for when a
     mapping names it, so the value of today is the only one there is.
     """
-    missing = [path for path in mapping.relationship_paths() if path not in snapshot.fields]
-    latest = today.get(snapshot.quote_coupon_id)
-    if not missing or latest is None:
-        return snapshot
-    found = {path: latest.fields[path] for path in missing if path in latest.fields}
-    return replace(snapshot, fields={**snapshot.fields, **found})
+    today = {coupon.quote_coupon_id: coupon.fields for coupon in seen_last}
+    for snapshot in snapshots:
+        fields, latest = snapshot.fields, today.get(snapshot.quote_coupon_id, {})
+        found = {path: latest[path] for path in paths if path not in fields and path in latest}
+        yield replace(snapshot, fields={**fields, **found}) if found else snapshot
 
 
 def _blocked(snapshots: list[Snapshot], held_back: dict[str, Blocked]) -> list[Problem]:

@@ -204,14 +204,14 @@ def _read_situation(
         source.select_orders_by_id(tx, order_ids)
         orders = source.read_orders(tx)
         snapshots = {s.snapshot_id: s for s in decisions.read_snapshots(tx)}
-        copies = source.read_order_coupons(tx)
-        versions, quote_coupons = source.read_coupon_states(tx)
+        associations, copies = source.read_associations(tx), source.read_order_coupons(tx)
+        versions, quote_coupons = source.read_coupon_states(tx, associations, copies)
         noted = read_selected_problems(tx)
         known = take_snapshots(
             org.org_id,
             orders=orders,
             items=source.read_items(tx),
-            associations=source.read_associations(tx),
+            associations=associations,
             order_coupons=copies,
             versions=versions,
             frozen=snapshots,

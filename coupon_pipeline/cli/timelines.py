@@ -70,13 +70,13 @@ def read_past(tx: Transaction, snapshots: list[Snapshot], target_ids: Iterable[s
     """All of it for the selected orders and what in Stripe carries their discounts."""
     replacements = read_replacements(tx)
     grants = decisions.read_grants(tx, target_ids).values()
+    associations, copies = source.read_associations(tx), source.read_order_coupons(tx)
+    versions, _ = source.read_coupon_states(tx, associations, copies)
     return Past(
         items=_grouped(source.read_items(tx), lambda each: each.order_id),
-        associations=_grouped(source.read_associations(tx), lambda each: each.parent_id),
-        order_coupons=_grouped(
-            source.read_order_coupons(tx), lambda each: each.order_item_id or each.order_id or ""
-        ),
-        versions=_grouped(source.read_coupon_states(tx)[0], lambda each: each.quote_coupon_id),
+        associations=_grouped(associations, lambda each: each.parent_id),
+        order_coupons=_grouped(copies, lambda each: each.order_item_id or each.order_id or ""),
+        versions=_grouped(versions, lambda each: each.quote_coupon_id),
         frozen=read_frozen(tx),
         terms=decisions.read_terms(tx, snapshots),
         coupons=_grouped(decisions.read_coupons(tx).values(), lambda each: each.coupon_id),

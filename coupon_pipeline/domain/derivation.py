@@ -182,18 +182,18 @@ class _Deriver:
         self._options = options
         self._paths = mapping.paths
         self._known: dict[Hashable, DerivedCoupon | Blocked] = {}
+        self._values: dict[int, tuple[RawFields, Hashable]] = {}
+        """With the fields themselves, so that no others get their place in memory meanwhile."""
 
     def coupon_of(self, snapshot: Snapshot) -> DerivedCoupon | Blocked:
         if snapshot.terms_uncertain and self._options.uncertain == "block":
             return _uncertain(snapshot)
-        values = [snapshot.fields.get(path) for path in self._paths]
         key = (
             snapshot.org_id,
             snapshot.quote_coupon_id,
             snapshot.currency,
             snapshot.rates.to_json() if snapshot.rates is not None else None,
-            # a true and a 1 are equal and are not the same value
-            *((value.__class__, value) for value in values),
+            self._read_values(snapshot.fields),
         )
         coupon = self._known.get(key)
         if coupon is None:
@@ -207,6 +207,16 @@ class _Deriver:
             order=snapshot.order_currency,
         )
         return disagreement or coupon
+
+    def _read_values(self, fields: RawFields) -> Hashable:
+        """What the mapping reads of the fields; looked up once in fields that snapshots share."""
+        shared = self._values.get(id(fields))
+        if shared is not None:
+            return shared[1]
+        # a true and a 1 are equal and are not the same value
+        values = tuple((value.__class__, value) for value in map(fields.get, self._paths))
+        self._values[id(fields)] = fields, values
+        return values
 
     def _derive(self, snapshot: Snapshot) -> DerivedCoupon | Blocked:
         derived = derive(

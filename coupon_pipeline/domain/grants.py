@@ -39,9 +39,11 @@ class Grant:
 
     def put_in_order(self) -> None:
         """Oldest first, so that the result does not depend on the order of the rows."""
-        self.in_time.sort(key=_association_age)
-        self.late.sort(key=_association_age)
-        self.order_coupons.sort(key=_order_coupon_age)
+        for associations in (self.in_time, self.late):
+            if len(associations) > 1:
+                associations.sort(key=_association_age)
+        if len(self.order_coupons) > 1:
+            self.order_coupons.sort(key=_order_coupon_age)
 
 
 def group_grants(

@@ -118,7 +118,7 @@ class Problem:
 
     def _all_details(self, names: RecordNames) -> _Details:
         order = self.order_id
-        place = names.order(order) if order else "the order"
+        called = place = names.order(order) if order else "the order"
         if self.order_item_id:
             place = f"{names.order_item(self.order_item_id)} of {place}"
         return _Details(
@@ -128,7 +128,7 @@ class Problem:
                 if self.quote_coupon_id
                 else "the quote coupon",
                 "place": place,
-                "order": names.order(order) if order else "the order",
+                "order": called,
                 "again": f"run `coupon-pipeline sync --order {order}`"
                 if order
                 else "run `coupon-pipeline sync`",

@@ -84,7 +84,9 @@ class VersionHistory:
         self, quote_coupon_id: str, at: datetime, window: timedelta
     ) -> tuple[CouponVersion, ...]:
         """The version in force if it is younger than the window, and those up to a window later."""
-        known = self._by_coupon.get(quote_coupon_id, [])
+        known = self._by_coupon.get(quote_coupon_id)
+        if not known or known[-1].effective_at < at - window:  # most coupons by far
+            return ()
         first = max(bisect_right(known, at, key=_effective_at) - 1, 0)
         last = bisect_right(known, at + window, key=_effective_at)
         return tuple(

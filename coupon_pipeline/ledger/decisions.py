@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Literal, TypeAlias, cast
 
 from coupon_pipeline.domain.derivation import DerivedCoupon
@@ -112,7 +111,8 @@ def record_snapshots(
         """Snapshots of a coupon share their fields, which are so many that it pays to look."""
         return texts.get(id(fields)) or texts.setdefault(id(fields), encode_fields(fields))
 
-    tx.append(
+    tx.stage("coupon_snapshots", ["frozen_at", "run_id"], [(frozen_at, run_id)], name="freezing")
+    tx.stage(
         "coupon_snapshots",
         _SNAPSHOT_COLUMNS,
         [
@@ -125,7 +125,6 @@ def record_snapshots(
                 s.association_id,
                 s.association_created_at,
                 s.activated_at,
-                s.activated_at.date(),
                 s.evidence,
                 s.evidence_record_id,
                 s.evidence_at,
@@ -136,12 +135,11 @@ def record_snapshots(
                 s.association_currency,
                 text_of(s.fields),
                 None if s.rates is None else s.rates.to_json(),
-                frozen_at,
-                run_id,
             )
             for s in snapshots
         ],
     )
+    tx.run("freeze_snapshots")
 
 
 def read_snapshots(tx: Transaction) -> list[Snapshot]:
@@ -171,7 +169,7 @@ def record_rates(tx: Transaction, snapshots: Iterable[Snapshot]) -> None:
 def read_ungranted_terms(tx: Transaction) -> list[Terms]:
     """The terms of what the selected orders may still be granted, one of each discount."""
     return [
-        _terms(cast("str", terms))
+        terms_from_canonical(cast("str", terms))
         for terms, number in tx.rows("ungranted_terms")
         for _ in range(cast("int", number))
     ]
@@ -186,24 +184,17 @@ def record_terms(
     tx: Transaction, mapping_hash: str, derived: Mapping[str, DerivedCoupon | Blocked]
 ) -> None:
     """Keep what the mapping makes of frozen fields, by snapshot id."""
+    cells: dict[int, tuple[Cell, ...]] = {}
+
+    def cells_of(made: DerivedCoupon | Blocked) -> tuple[Cell, ...]:
+        """Most snapshots share what was derived with others, and it is put into text once."""
+        return cells.get(id(made)) or cells.setdefault(id(made), _derived_cells(made))
+
     tx.upsert(
         "snapshot_terms",
         ["snapshot_id"],
         ["snapshot_id", "mapping_hash", "terms", "terms_hash", "metadata", "code", "details"],
-        [
-            (snapshot_id, mapping_hash, None, None, "{}", d.code, json_text(dict(d.details)))
-            if isinstance(d, Blocked)
-            else (
-                snapshot_id,
-                mapping_hash,
-                canonical(d.terms),
-                d.terms_hash,
-                json_text(dict(d.metadata)),
-                None,
-                "{}",
-            )
-            for snapshot_id, d in derived.items()
-        ],
+        [(snapshot_id, mapping_hash, *cells_of(made)) for snapshot_id, made in derived.items()],
     )
 
 
@@ -389,7 +380,6 @@ _SNAPSHOT_COLUMNS = (
     "association_id",
     "association_created_at",
     "activated_at",
-    "activation_day",
     "evidence",
     "evidence_record_id",
     "evidence_at",
@@ -400,8 +390,6 @@ _SNAPSHOT_COLUMNS = (
     "association_currency",
     "fields",
     "rates",
-    "frozen_at",
-    "run_id",
 )
 _COUPON_COLUMNS = (
     "quote_coupon_id",
@@ -445,32 +433,41 @@ _ATTACHMENT_COLUMNS = (
 
 
 def _snapshot(row: tuple[Cell, ...]) -> Snapshot:
-    texts = cast("tuple[str | None, ...]", row)
+    snapshot_id, org_id, order_id, order_item_id, quote_coupon_id = cast(
+        "tuple[str, str, str, str | None, str]", row[:5]
+    )
+    association_id, created_at, activated_at, evidence, record_id, evidence_at, is_uncertain = cast(
+        "tuple[str | None, datetime | None, datetime, Evidence, str, datetime, bool]", row[5:12]
+    )
+    currency, quote_currency, order_currency, association_currency, fields, rates = cast(
+        "tuple[str | None, str | None, str | None, str | None, str, str | None]", row[12:]
+    )
     return Snapshot(
-        snapshot_id=cast("str", row[0]),
-        org_id=cast("str", row[1]),
-        scope=Scope(cast("str", row[2]), texts[3]),
-        quote_coupon_id=cast("str", row[4]),
-        association_id=texts[5],
-        association_created_at=None if row[6] is None else utc(cast("datetime", row[6])),
-        activated_at=utc(cast("datetime", row[7])),
-        evidence=cast("Evidence", row[8]),
-        evidence_record_id=cast("str", row[9]),
-        evidence_at=utc(cast("datetime", row[10])),
-        terms_uncertain=cast("bool", row[11]),
-        currency=texts[12],
-        quote_currency=texts[13],
-        order_currency=texts[14],
-        association_currency=texts[15],
-        fields=decode_fields(cast("str", row[16])),
-        rates=None if texts[17] is None else ConversionRates.from_json(texts[17]),
+        snapshot_id=snapshot_id,
+        org_id=org_id,
+        scope=Scope(order_id, order_item_id),
+        quote_coupon_id=quote_coupon_id,
+        association_id=association_id,
+        association_created_at=None if created_at is None else utc(created_at),
+        activated_at=utc(activated_at),
+        evidence=evidence,
+        evidence_record_id=record_id,
+        evidence_at=utc(evidence_at),
+        terms_uncertain=is_uncertain,
+        currency=currency,
+        quote_currency=quote_currency,
+        order_currency=order_currency,
+        association_currency=association_currency,
+        fields=decode_fields(fields),
+        rates=None if rates is None else ConversionRates.from_json(rates),
     )
 
 
-@lru_cache(maxsize=1024)
-def _terms(text: str) -> Terms:
-    """Equal texts give one object: most snapshots share their terms with others."""
-    return terms_from_canonical(text)
+def _derived_cells(made: DerivedCoupon | Blocked) -> tuple[Cell, ...]:
+    """Terms, their hash, metadata, code and details."""
+    if isinstance(made, Blocked):
+        return (None, None, "{}", made.code, json_text(dict(made.details)))
+    return (canonical(made.terms), made.terms_hash, json_text(dict(made.metadata)), None, "{}")
 
 
 def _derived(snapshot: Snapshot, row: tuple[Cell, ...]) -> DerivedCoupon | Blocked:
@@ -482,7 +479,7 @@ def _derived(snapshot: Snapshot, row: tuple[Cell, ...]) -> DerivedCoupon | Block
     return DerivedCoupon(
         org_id=snapshot.org_id,
         quote_coupon_id=snapshot.quote_coupon_id,
-        terms=_terms(terms),
+        terms=terms_from_canonical(terms),
         terms_hash=terms_hash,
         coupon_id=coupon_id(snapshot.org_id, snapshot.quote_coupon_id, terms_hash),
         metadata=decode_texts(metadata),
@@ -499,7 +496,7 @@ def _coupon(row: tuple[Cell, ...]) -> RecordedCoupon:
         coupon_id=texts[2],
         origin=cast("CouponOrigin", texts[3]),
         reason=texts[4],
-        terms=_terms(texts[5]),
+        terms=terms_from_canonical(texts[5]),
         metadata=decode_texts(texts[6]),
         mapping_hash=texts[7],
         first_order_id=texts[8],
@@ -509,7 +506,7 @@ def _coupon(row: tuple[Cell, ...]) -> RecordedCoupon:
 
 
 def _granted(row: tuple[Cell, ...]) -> GrantedAttachment:
-    terms = _terms(cast("str", row[8]))
+    terms = terms_from_canonical(cast("str", row[8]))
     return GrantedAttachment(
         snapshot_id=cast("str", row[0]),
         target_id=cast("str", row[2]),

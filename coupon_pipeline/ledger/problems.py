@@ -56,7 +56,6 @@ def note_problems(
         days: order id to activation day.
         now: the time of looking.
     """
-    tx.stage("problems", ["stage", "last_seen_at"], [(stage, now)], name="stage_now")
     add_problems(tx, stage, problems, days, now)
     tx.run("resolve_problems")
 
@@ -73,7 +72,6 @@ def add_problems(
     names = read_names(tx, [(p.order_id, p.order_item_id, p.quote_coupon_id) for p in problems])
     rows = {
         _problem_id(stage, problem): (
-            stage,
             problem.code,
             problem.effect.value,
             *problem.words_with(names),
@@ -81,8 +79,6 @@ def add_problems(
             problem.order_item_id,
             problem.quote_coupon_id,
             days[problem.order_id or ""],
-            now,
-            now,
         )
         for problem in problems
     }
@@ -90,7 +86,6 @@ def add_problems(
         "problems",
         [
             "problem_id",
-            "stage",
             "code",
             "effect",
             "message",
@@ -99,11 +94,10 @@ def add_problems(
             "order_item_id",
             "quote_coupon_id",
             "activation_day",
-            "first_seen_at",
-            "last_seen_at",
         ],
         [(problem_id, *row) for problem_id, row in rows.items()],
     )
+    tx.stage("problems", ["stage", "last_seen_at"], [(stage, now)], name="stage_now")
     tx.run("note_problems")
 
 

@@ -1,11 +1,11 @@
 """Values on their way into and out of a table, each in one exact text form.
 
-Exact decimals travel as text and are cast by the table's own types, so that no driver decides what
-a number is. Raw Salesforce fields are JSON in which an exact decimal is `{"decimal": "10.50"}`.
+Exact decimals are text on their way and in the tables, so that no driver decides what a number is.
+Raw Salesforce fields are JSON in which an exact decimal is `{"decimal": "10.50"}`.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 from coupon_pipeline.domain.records import RawFields, Scalar
 
-Cell: TypeAlias = str | int | bool | date | datetime | Decimal | None
-"""What a column can hold; a `datetime` is timezone-aware and in UTC."""
+Cell: TypeAlias = str | int | bool | date | datetime | None
+"""What a column can hold; a `datetime` is timezone-aware and in UTC, a decimal an exact text."""
 
 
 def text_of(value: Cell) -> str | None:
@@ -25,14 +25,7 @@ def text_of(value: Cell) -> str | None:
         return "true" if value else "false"
     if isinstance(value, (date, datetime)):
         return value.isoformat()
-    if isinstance(value, Decimal):
-        return format(value, "f")
     return str(value)
-
-
-def staged_row(row: Sequence[Cell]) -> list[str | int | bool | date | datetime | None]:
-    """The values in which a row is handed to a table: themselves, but decimals as exact text."""
-    return [format(cell, "f") if isinstance(cell, Decimal) else cell for cell in row]
 
 
 def utc(value: datetime) -> datetime:

@@ -241,9 +241,14 @@ def read_quote_coupons(tx: Transaction) -> list[CouponVersion]:
     return [_version(row) for row in tx.rows("quote_coupons_of_referenced")]
 
 
-def read_coupon_states(tx: Transaction) -> tuple[list[CouponVersion], list[CouponVersion]]:
-    """Every known version of the selected orders' quote coupons, and these as last seen."""
-    tx.run("referenced_coupons")
+def read_coupon_states(
+    tx: Transaction, associations: Iterable[Association], order_coupons: Iterable[OrderCoupon]
+) -> tuple[list[CouponVersion], list[CouponVersion]]:
+    """Every known version of the quote coupons that these name, and these as last seen."""
+    ids = {each.quote_coupon_id for records in (associations, order_coupons) for each in records}
+    tx.stage(
+        "quote_coupons", ["quote_coupon_id"], [(each,) for each in ids], name="referenced_coupons"
+    )
     versions = [_version(row) for row in tx.rows("versions_of_referenced")]
     return versions, [_version(row) for row in tx.rows("quote_coupons_of_referenced")]
 
@@ -345,7 +350,7 @@ def _item_row(item: OrderItem) -> tuple[Cell, ...]:
         item.quote_line_id,
         item.stripe_id,
         item.price_id,
-        item.quantity,
+        None if item.quantity is None else format(item.quantity, "f"),
         item.created_at,
         item.name,
     )
@@ -398,42 +403,50 @@ def _order(row: tuple[Cell, ...]) -> Order:
 
 
 def _item(row: tuple[Cell, ...]) -> OrderItem:
-    texts = cast("tuple[str | None, ...]", row)
+    order_item_id, order_id, line_id, stripe_id, price_id, quantity, created_at, name = cast(
+        "tuple[str, str, str | None, str | None, str | None, str | None, datetime, str | None]", row
+    )
     return OrderItem(
-        order_item_id=cast("str", row[0]),
-        order_id=cast("str", row[1]),
-        quote_line_id=texts[2],
-        stripe_id=texts[3],
-        price_id=texts[4],
-        quantity=None if texts[5] is None else Decimal(texts[5]),
-        created_at=utc(cast("datetime", row[6])),
-        name=texts[7],
+        order_item_id=order_item_id,
+        order_id=order_id,
+        quote_line_id=line_id,
+        stripe_id=stripe_id,
+        price_id=price_id,
+        quantity=None if quantity is None else Decimal(quantity),
+        created_at=utc(created_at),
+        name=name,
     )
 
 
 def _association(row: tuple[Cell, ...]) -> Association:
+    its_id, level, parent_id, quote_coupon_id, created_at, currency, is_deleted, deleted_at = cast(
+        "tuple[str, Level, str, str, datetime, str | None, bool, datetime | None]", row
+    )
     return Association(
-        association_id=cast("str", row[0]),
-        level=cast("Level", row[1]),
-        parent_id=cast("str", row[2]),
-        quote_coupon_id=cast("str", row[3]),
-        created_at=utc(cast("datetime", row[4])),
-        currency=cast("str | None", row[5]),
-        is_deleted=cast("bool", row[6]),
-        deleted_at=None if row[7] is None else utc(cast("datetime", row[7])),
+        association_id=its_id,
+        level=level,
+        parent_id=parent_id,
+        quote_coupon_id=quote_coupon_id,
+        created_at=utc(created_at),
+        currency=currency,
+        is_deleted=is_deleted,
+        deleted_at=None if deleted_at is None else utc(deleted_at),
     )
 
 
 def _order_coupon(row: tuple[Cell, ...]) -> OrderCoupon:
+    its_id, order_id, item_id, quote_coupon_id, created_at, modified_at, stripe_id, fields = cast(
+        "tuple[str, str | None, str | None, str, datetime, datetime, str | None, str]", row
+    )
     return OrderCoupon(
-        order_coupon_id=cast("str", row[0]),
-        order_id=cast("str | None", row[1]),
-        order_item_id=cast("str | None", row[2]),
-        quote_coupon_id=cast("str", row[3]),
-        created_at=utc(cast("datetime", row[4])),
-        modified_at=utc(cast("datetime", row[5])),
-        stripe_id=cast("str | None", row[6]),
-        fields=decode_fields(cast("str", row[7])),
+        order_coupon_id=its_id,
+        order_id=order_id,
+        order_item_id=item_id,
+        quote_coupon_id=quote_coupon_id,
+        created_at=utc(created_at),
+        modified_at=utc(modified_at),
+        stripe_id=stripe_id,
+        fields=decode_fields(fields),
     )
 
 

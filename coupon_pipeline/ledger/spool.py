@@ -13,7 +13,7 @@ from pathlib import Path
 import duckdb
 
 from coupon_pipeline.ledger.columns import table_columns
-from coupon_pipeline.ledger.rows import Cell, staged_row
+from coupon_pipeline.ledger.rows import Cell
 from coupon_pipeline.ledger.transaction import Spooled
 
 _ROWS_A_GROUP = 10_000
@@ -91,7 +91,7 @@ class _File:
             )
             self._tables.add(table)
         with self._connection.appender(table, action="upsert") as appender:
-            appender.append_rows(map(staged_row, waiting.rows.values()))
+            appender.append_rows(waiting.rows.values())
 
     def end(self) -> Mapping[str, Path]:
         spooled = {table: self._folder / f"{table}.parquet" for table in self._tables}

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import duckdb
 
-from coupon_pipeline.ledger.rows import Cell, staged_row
+from coupon_pipeline.ledger.rows import Cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Transaction:
             )
             return
         with self._connection.appender(name) as appender:
-            appender.append_rows(map(staged_row, held))
+            appender.append_rows(held)
 
     def upsert(self, table: str, key: Sequence[str], columns: Sequence[str], rows: Rows) -> None:
         """Insert rows, or bring those with the same key up to date; a repeat changes nothing."""

@@ -88,7 +88,7 @@ def test_an_edit_is_kept_beside_the_version_before_it(ledger: Ledger) -> None:
 
     with ledger.reading() as tx:
         source.select_orders(tx, DAY_OF_ORDER)
-        assert source.read_coupon_states(tx)[0] == [before, after]
+        assert source.read_coupon_states(tx, [an_association()], [])[0] == [before, after]
 
 
 def test_our_own_write_back_is_no_new_version(ledger: Ledger) -> None:
@@ -109,7 +109,7 @@ def test_our_own_write_back_is_no_new_version(ledger: Ledger) -> None:
     assert new == 0
     with ledger.reading() as tx:
         source.select_orders(tx, DAY_OF_ORDER)
-        assert source.read_coupon_states(tx)[0] == [before]
+        assert source.read_coupon_states(tx, [an_association()], [])[0] == [before]
         assert source.read_quote_coupons(tx)[0].stripe_id == "sf-1"
 
 
