@@ -57,7 +57,7 @@ def test_a_file_that_a_page_names_is_there(page: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", [DOCS.parent / "README.md", *DOCS.glob("*.md")], ids=lambda p: p.name
+    "page", [DOCS.parent / "README.md", *sorted(DOCS.glob("*.md"))], ids=lambda p: p.name
 )
 def test_a_link_between_pages_leads_somewhere(page: Path) -> None:
     """To a file, and to a heading of it."""

@@ -29,12 +29,13 @@ from coupon_pipeline.salesforce import Pacing, SalesforceError
 from coupon_pipeline.salesforce.examination import Examination as SalesforceExamination
 from coupon_pipeline.salesforce.examination import Wanted
 from coupon_pipeline.salesforce.examination.trigger import LOOKED_BACK
-from coupon_pipeline.settings import Settings, SettingsError, load_settings
+from coupon_pipeline.settings import Settings, SettingsError, load_settings, unknown_variables
 from coupon_pipeline.stripe_api import Retries
 from coupon_pipeline.stripe_api.examination import Examination as StripeExamination
 
 _AREA = "Settings"
 _SETTINGS = Subject("settings", _AREA, "environment")
+_UNKNOWN = Subject("settings.unknown", _AREA, "unknown variables")
 _SALESFORCE = Subject("settings.salesforce", _AREA, "Salesforce")
 _STRIPE = Subject("settings.stripe", _AREA, "Stripe")
 _MAPPING = Subject("settings.mapping", _AREA, "mapping file")
@@ -81,7 +82,10 @@ def _diagnose() -> list[Diagnosis]:
 
 def _diagnose_with(settings: Settings) -> list[Diagnosis]:
     now = datetime.now(UTC)
-    lines = [_SETTINGS.passed("Every variable that is set has a value that can be used.")]
+    lines = [
+        _SETTINGS.passed("Every variable that is set has a value that can be used."),
+        *_unknown_variables(),
+    ]
     mapping = _read_mapping(settings, lines)
     in_salesforce = _examine_salesforce(settings, mapping, lines)
     in_stripe = _examine_stripe(settings, lines)
@@ -109,6 +113,20 @@ def _diagnose_with(settings: Settings) -> list[Diagnosis]:
     if org is not None and live is not None:
         lines.append(_modes(is_sandbox=org.is_sandbox, live=live))
     return [*lines, *about_ledger]
+
+
+def _unknown_variables() -> list[Diagnosis]:
+    """One line for all of them; none where there are none."""
+    unknown = unknown_variables()
+    if not unknown:
+        return []
+    near = [f"{name}: did you mean {setting}?" for name, setting in unknown.items() if setting]
+    return [
+        _UNKNOWN.failed(
+            f"No setting has the name {', '.join(unknown)}, so nobody heeds it.",
+            " ".join([*near, "README.md lists the settings. Correct the name or unset it."]),
+        )
+    ]
 
 
 def _read_mapping(settings: Settings, lines: list[Diagnosis]) -> CouponMapping | None:
@@ -214,6 +232,10 @@ def _show(lines: Sequence[Diagnosis]) -> None:
         )
     console.print(table)
     console.print(Text(_summary(lines), style="bold"))
+    for line in lines:
+        if line.status is not Status.PASSED:
+            told = f"  {line.status.value}: {line.area}, {line.subject}"
+            console.print(Text(told, style=_STYLES[line.status]))
 
 
 def _summary(lines: Iterable[Diagnosis]) -> str:

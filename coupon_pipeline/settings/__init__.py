@@ -22,6 +22,7 @@ from coupon_pipeline.settings.environment import (
     WriteBack,
 )
 from coupon_pipeline.settings.errors import SettingsError
+from coupon_pipeline.settings.unknown_variables import unknown_variables
 
 __all__ = [
     "AUTOMATIONS",
@@ -43,4 +44,5 @@ __all__ = [
     "is_loopback",
     "load_connections",
     "load_settings",
+    "unknown_variables",
 ]

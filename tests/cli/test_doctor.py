@@ -261,6 +261,38 @@ def test_a_value_that_is_none_is_status_2(doctor: Doctor) -> None:
 
 
 @pytest.mark.usefixtures("world")
+@pytest.mark.usefixtures("world")
+def test_a_variable_that_is_no_setting_is_told_with_the_one_next_to_it(
+    doctor: Doctor, tmp_path: Path
+) -> None:
+    """A misspelled cap caps nothing; also in the file."""
+    (tmp_path / ".env").write_text("COUPON_PIPELINE_MAX_PERCENTS=20\n", encoding="utf-8")
+
+    found = doctor(COUPON_PIPELINE_MAX_COUPON="10", COUPON_PIPELINE_EMPTY="")
+
+    assert (found.status, found.failed()) == (2, {"settings.unknown"})
+    line = found.lines["settings.unknown"]
+    assert "COUPON_PIPELINE_MAX_COUPON, COUPON_PIPELINE_MAX_PERCENTS" in line["message"]
+    assert "did you mean COUPON_PIPELINE_MAX_COUPONS?" in line["fix"]
+    assert "did you mean COUPON_PIPELINE_MAX_PERCENT?" in line["fix"]
+
+
+def test_a_sandbox_org_with_a_live_key_is_told(world: World, doctor: Doctor) -> None:
+    """Before a run refuses it."""
+    table = world.sandbox.salesforce.store["Organization"]
+    (org,) = table.rows.values()
+    world.sandbox.run_on_loop(lambda: table.put({**org, "IsSandbox": True}))
+    key = world.sandbox.run_on_loop(
+        lambda: world.sandbox.stripe.restricted_key("rak_coupon_write", livemode=True)
+    )
+
+    found = doctor(STRIPE_API_KEY=key, COUPON_PIPELINE_LIVE="true")
+
+    status, message = found.told("accounts.modes")
+    assert status == "failed"
+    assert "test data would become real discounts" in message
+
+
 def test_a_mapping_that_does_not_fit_names_each_field(doctor: Doctor, tmp_path: Path) -> None:
     """Against what the org's describe says."""
     file = tmp_path / "mapping.toml"
@@ -370,3 +402,4 @@ def test_the_table_is_for_people(
     assert "failed" in out
     assert "Set the clock" in out
     assert "1 failed" in out
+    assert out.rstrip().endswith("failed: Stripe, clock"), "what failed is not scrolled away"
