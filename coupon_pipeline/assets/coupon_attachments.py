@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import closing
 from dataclasses import dataclass
@@ -31,6 +31,7 @@ from coupon_pipeline.domain.planned_writes import digest_of
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.schedules import is_proven
+from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.targets import (
     ScheduleState,
     SubscriptionState,
@@ -305,7 +306,11 @@ def _read_situation(run: Run, order_ids: Sequence[str], ledger: Ledger, *, live:
             before=before,
             replacements=replacements,
             due_targets=frozenset(
-                {*decisions.read_due_targets(tx, until), *_unanswered(tx, orders, before)}
+                {
+                    *decisions.read_due_targets(tx, until),
+                    *_unanswered(tx, orders, before),
+                    *_changed_meanwhile(orders, snapshots, before),
+                }
             ),
             asked=asked_for(run, orders, snapshots, terms, before, granted),
         )
@@ -325,6 +330,21 @@ def _unanswered(
     }
     named = {order.target_id for order in orders.values()}
     return {each for each in sent if each in named | {made.target_id for made in before.values()}}
+
+
+def _changed_meanwhile(
+    orders: Mapping[str, Order],
+    snapshots: Iterable[Snapshot],
+    before: Mapping[str, Attachment],
+) -> set[str]:
+    """Targets on which something was not as it was sent: they are looked at once more."""
+    named = {s.snapshot_id: orders[s.scope.order_id].target_id for s in snapshots}
+    found = {
+        named.get(snapshot_id)
+        for snapshot_id, row in before.items()
+        if row.code == "target.changed_meanwhile"
+    }
+    return {each for each in found if each is not None and not each.startswith("in_")}
 
 
 def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[WantedAttachment]]:

@@ -8,7 +8,7 @@ from coupon_pipeline.assets.carrying_out import Written, problem_of
 from coupon_pipeline.assets.progress import Progress
 from coupon_pipeline.assets.replacements import granted_terms
 from coupon_pipeline.assets.run import Run, StageReport, now
-from coupon_pipeline.assets.situation import REFUSED, Situation
+from coupon_pipeline.assets.situation import NOT_MADE, REFUSED, Situation
 from coupon_pipeline.domain.attachments import (
     AttachmentOutcome,
     OutcomeName,
@@ -26,7 +26,7 @@ from coupon_pipeline.domain.targets import (
     ScheduleState,
 )
 from coupon_pipeline.domain.terms import Terms
-from coupon_pipeline.domain.verification import verify_schedule, verify_subscription
+from coupon_pipeline.domain.verification import verify_schedule, verify_subscription, without_effect
 from coupon_pipeline.ledger import Transaction, decisions
 from coupon_pipeline.ledger.decisions import Attachment, Carry, RecordedCoupon
 from coupon_pipeline.ledger.replacements import Replacement, record_replacements
@@ -184,6 +184,12 @@ class DecisionBook:
         snapshots = (self._situation.snapshots.get(o.snapshot_id) for o in plan.outcomes)
         return list(dict.fromkeys(s.scope.order_id for s in snapshots if s is not None))
 
+    def not_made(self) -> frozenset[str]:
+        """Snapshots of which a proof may speak, and an answer showed that nothing came of it."""
+        return frozenset(
+            snapshot_id for snapshot_id, row in self.before.items() if _had_no_effect(row)
+        )
+
     def problems(self) -> list[Problem]:
         """Everything that is odd about the selected orders' discounts, told before or not.
 
@@ -262,13 +268,14 @@ class DecisionBook:
         """The row of a decision; one that says the same as before keeps its time."""
         old = self.before.get(outcome.snapshot_id)
         granted = outcome.outcome in _GRANTED
+        not_made = {} if granted or not _had_no_effect(old) else NOT_MADE
         at = now()
         order = self._order_of(outcome.snapshot_id)
         row = Attachment(
             snapshot_id=outcome.snapshot_id,
             outcome=outcome.outcome,
             code=outcome.code,
-            details=outcome.details,
+            details={**outcome.details, **not_made},
             reason=outcome.reason,
             coupon_id=outcome.coupon_id,
             target_id=target_id if granted or order is None else order.target_id,
@@ -317,6 +324,7 @@ class DecisionBook:
             after = parse_schedule(answer.body)
             differences = verify_schedule(plan.request, after)
             made = made_discounts(plan, after)
+            missed = without_effect(plan, after)
             if more := unproven(after):
                 self.to_prove.append(TargetPlan(plan.target_id, more, ()))
                 self.plans[more.target_id] = self.to_prove[-1]
@@ -327,6 +335,7 @@ class DecisionBook:
             assert subscription is not None, "a subscription is answered with itself"
             differences = verify_subscription(plan.request, subscription)
             made = made_discounts(plan, subscription)
+            missed = frozenset()
         outcomes = [
             replace(o, discount_id=made.get(o.snapshot_id, o.discount_id)) for o in plan.outcomes
         ]
@@ -343,6 +352,19 @@ class DecisionBook:
                 else o
                 for o in outcomes
             ]
+        outcomes = [
+            AttachmentOutcome(
+                o.snapshot_id,
+                "pending",
+                "its phase was over when the request arrived",
+                code="target.phase_begun",
+                details={"target_id": plan.target_id, **NOT_MADE},
+                coupon_id=o.coupon_id,
+            )
+            if o.snapshot_id in missed
+            else o
+            for o in outcomes
+        ]
         return self.keep(outcomes, plan.target_id)
 
     def _carried(self, plan: TargetPlan) -> list[Attachment]:
@@ -363,6 +385,10 @@ class DecisionBook:
     def _order_of(self, snapshot_id: str) -> Order | None:
         snapshot = self._situation.snapshots.get(snapshot_id)
         return None if snapshot is None else self._situation.orders[snapshot.scope.order_id]
+
+
+def _had_no_effect(row: Attachment | None) -> bool:
+    return row is not None and not row.granted and NOT_MADE.items() <= row.details.items()
 
 
 def _says_the_same(old: Attachment, new: Attachment) -> bool:

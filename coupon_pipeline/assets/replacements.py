@@ -1,6 +1,7 @@
 """Discounts that an operator wants replaced: which they are, and which coupon takes their place."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -105,10 +106,12 @@ class TargetView:
     orders: Mapping[str, Order]
     policy: TargetPolicy
     at: datetime
+    not_made: AbstractSet[str] = frozenset()
+    """Snapshots of which a proof may speak although nothing came of their request."""
 
     def proves(self, attachment_id: str) -> bool:
         """Whether what was written on it says that the attachment was made."""
-        return is_proven(self.state, attachment_id, self.at)
+        return attachment_id not in self.not_made and is_proven(self.state, attachment_id, self.at)
 
     def place(self, snapshot: Snapshot) -> Place | None:
         """Where the discounts of a snapshot are."""

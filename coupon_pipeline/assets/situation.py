@@ -27,6 +27,8 @@ from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, Recorde
 from coupon_pipeline.ledger.replacements import Replacement
 
 REFUSED = "attachment.replacement_refused"
+NOT_MADE = {"took_effect": "no"}
+"""Among the details of an attachment of which a proof speaks although nothing came of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,9 @@ def plan_targets(
         orders = {order.order_id: order for order in source.read_orders(tx)}
         items = {item.order_item_id: item for item in source.read_items(tx)}
         book.before.update(decisions.read_attachments(tx))
-    at, policy = now(), target_policy(settings)
+    at, policy, not_made = now(), target_policy(settings), book.not_made()
     views = {
-        target.state.target_id: TargetView(target.state, items, orders, policy, at)
+        target.state.target_id: TargetView(target.state, items, orders, policy, at, not_made)
         for target in targets
     }
     for target in targets:
@@ -98,6 +98,7 @@ def _plan_all(
                 orders=view.orders,
                 policy=view.policy,
                 now=view.at,
+                not_made=view.not_made,
             )
 
         replacing = _replacing(situation, book, granted, view, target)

@@ -6,6 +6,7 @@ window or revive a spent `once` (https://docs.stripe.com/billing/subscriptions/c
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from coupon_pipeline.domain.attachments import (
@@ -51,17 +52,19 @@ def plan_subscription(
     now: datetime,
     orders: Mapping[str, Order] | None = None,
     known: Known | None = None,
+    not_made: AbstractSet[str] = frozenset(),
 ) -> TargetPlan:
     """One request for the subscription and all its items, or none when nothing must change.
 
     `wanted` are the snapshots of any orders on this subscription, `granted` what the ledger holds
     by snapshot id, `items` and `orders` are by id. A snapshot that is blocked stops no other.
     An adoption is proved like an attachment, so that a lost ledger cannot turn it into a second
-    discount once the first is spent. `known` is given where proofs of a former schedule count too.
+    discount once the first is spent. `known` is given where proofs of a former schedule count too,
+    and holds then what else `not_made` would say: what a proof wrongly says was granted.
     """
     if state.schedule_id is not None:
         raise ValueError(f"{state.target_id} is managed by {state.schedule_id}: plan the schedule")
-    known = known or Known.of(granted, [state.metadata], [state.subscription_id], now)
+    known = known or Known.of(granted, [state.metadata], [state.subscription_id], now, not_made)
     draft = _SubscriptionDraft(state, known, items, orders or {}, policy)
     draft.claim(known.records(wanted, state.target_id))
     outcomes = [draft.decide(w) for w in in_stacking_order(wanted, policy)]

@@ -6,6 +6,7 @@ proof grows with it.
 
 from calendar import monthrange
 from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -30,6 +31,8 @@ class Known:
     proof: Proof | ProofUnreadable
     target_ids: frozenset[str]
     now: datetime
+    not_made: AbstractSet[str] = frozenset()
+    """What the proof speaks of and an answer of Stripe's showed to have had no effect."""
 
     @classmethod
     def of(
@@ -38,20 +41,23 @@ class Known:
         metadata: Iterable[Mapping[str, str]],
         target_ids: Iterable[str],
         now: datetime,
+        not_made: AbstractSet[str] = frozenset(),
     ) -> "Known":
         """With the proofs of all the objects that a target consists of read together."""
         proof = Proof()
         for each in metadata:
             read = Proof.read(each)
             if isinstance(read, ProofUnreadable):
-                return cls(granted, read, frozenset(target_ids), now)
+                return cls(granted, read, frozenset(target_ids), now, not_made)
             proof = proof.together_with(read)
-        return cls(granted, proof, frozenset(target_ids), now)
+        return cls(granted, proof, frozenset(target_ids), now, not_made)
 
     def has(self, snapshot_id: str) -> bool:
         """Whether the attachment was made at some time, whatever the target shows now."""
         return snapshot_id in self.granted or (
-            isinstance(self.proof, Proof) and self.proof.has(snapshot_id)
+            snapshot_id not in self.not_made
+            and isinstance(self.proof, Proof)
+            and self.proof.has(snapshot_id)
         )
 
     def here(self) -> list[GrantedAttachment]:

@@ -591,6 +591,13 @@ _ATTACHMENTS = (
         "Look at {target_id} in the Stripe dashboard, then {again}.",
     ),
     ProblemKind(
+        "target.phase_begun",
+        Effect.PENDING,
+        "A new phase of {target_id} began while {coupon} for {place} was put on the one before, so "
+        "that it took no effect.",
+        "Nothing: the next run grants it on the phase that is on.",
+    ),
+    ProblemKind(
         "target.overwritten",
         Effect.REPORTED,
         "Somebody added {discounts} to {target_id} in the seconds before a write of ours, which "

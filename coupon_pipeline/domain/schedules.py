@@ -10,6 +10,7 @@ goes on as `carry_over` says.
 """
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
 
@@ -62,20 +63,36 @@ def plan_target(
     orders: Mapping[str, Order],
     policy: TargetPolicy,
     now: datetime,
+    not_made: AbstractSet[str] = frozenset(),
 ) -> TargetPlan:
     """The plan for whatever an order's Stripe id names.
 
     `wanted` are the snapshots of any orders on the target, `granted` what the ledger holds, by
-    snapshot id; `items` and `orders` are by id.
+    snapshot id; `items` and `orders` are by id; `not_made` are snapshots of which a proof may speak
+    although an answer of Stripe's showed that they were not attached.
     """
     if isinstance(state, TargetGone):
         return plan_gone(state, wanted, Known.of(granted, [], [state.target_id], now))
     if isinstance(state, SubscriptionState):
         return plan_subscription(
-            state, wanted, granted=granted, items=items, orders=orders, policy=policy, now=now
+            state,
+            wanted,
+            granted=granted,
+            items=items,
+            orders=orders,
+            policy=policy,
+            now=now,
+            not_made=not_made,
         )
     return plan_schedule(
-        state, wanted, granted=granted, items=items, orders=orders, policy=policy, now=now
+        state,
+        wanted,
+        granted=granted,
+        items=items,
+        orders=orders,
+        policy=policy,
+        now=now,
+        not_made=not_made,
     )
 
 
@@ -98,6 +115,7 @@ def plan_schedule(
     orders: Mapping[str, Order],
     policy: TargetPolicy,
     now: datetime,
+    not_made: AbstractSet[str] = frozenset(),
 ) -> TargetPlan:
     """One request that rewrites all open phases, or the subscription of an ended schedule.
 
@@ -105,7 +123,7 @@ def plan_schedule(
     `CarryLater` is planned again with what the ledger holds.
     """
     subscription = state.subscription
-    known = Known.of(granted, *_objects_and_ids(state), now)
+    known = Known.of(granted, *_objects_and_ids(state), now, not_made)
     if state.is_open:
         draft = _ScheduleDraft(state, known, PhaseRuns(state, items, orders, policy, now))
         return draft.plan(wanted, policy)

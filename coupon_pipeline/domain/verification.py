@@ -7,7 +7,12 @@ between is noticed afterwards, from the answer to the write or from a later read
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from coupon_pipeline.domain.attachments import PhaseUpdate, ScheduleUpdate, SubscriptionUpdate
+from coupon_pipeline.domain.attachments import (
+    PhaseUpdate,
+    ScheduleUpdate,
+    SubscriptionUpdate,
+    TargetPlan,
+)
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
     PhaseState,
@@ -63,6 +68,34 @@ def verify_schedule(sent: ScheduleUpdate, after: ScheduleState) -> tuple[Differe
     last = sent.phases[0].start_date if sent.phases else max(extra, default=0) + 1
     found += [Difference(f"phase {at}", "not sent", "there") for at in sorted(extra) if at > last]
     return (*found, *_metadata_differences(sent.metadata, after.metadata))
+
+
+def without_effect(plan: TargetPlan, after: ScheduleState) -> frozenset[str]:
+    """Snapshots whose new discount the plan's request put on a phase that was over by then.
+
+    Nothing was granted to them: the answer shows the coupon neither on the subscription nor in a
+    phase that is on or to come.
+    """
+    if not isinstance(plan.request, ScheduleUpdate) or after.current_phase is None:
+        return frozenset()
+    begun = after.current_phase[0]
+    named = {
+        entry.coupon_id
+        for phase in after.phases
+        if phase.start_date >= begun
+        for entries in (phase.discounts, *(item.discounts for item in phase.items))
+        for entry in entries
+    }
+    if after.subscription is not None:
+        named |= {live.coupon_id for live in after.subscription.live_discounts()}
+    return frozenset(
+        each.snapshot_id
+        for each in plan.outcomes
+        if each.outcome == "attached"
+        and each.phases
+        and max(each.phases) < begun
+        and each.coupon_id not in named
+    )
 
 
 def _phase_differences(where: str, phase: PhaseUpdate, there: PhaseState) -> tuple[Difference, ...]:

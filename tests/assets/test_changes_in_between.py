@@ -48,6 +48,66 @@ def test_a_phase_that_has_begun_meanwhile_is_noticed(world: World) -> None:
     assert "current phase" in report.problems[0].message
     assert world.discounted(order.subscription_id) == [(10, None)]
 
+    after = world.sync_without_dagster(EVER)
+    world.sandbox.calls.clear()
+    again = world.sync_without_dagster(EVER)
+
+    assert (after.problems, again.problems, again.calls.stripe_reads) == ((), (), 0)
+    assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+def test_what_was_put_on_a_phase_that_was_over_is_granted_by_the_next_run_once(
+    world: World,
+) -> None:
+    """The proof in the same request speaks of it; the answer showed that nothing came of it."""
+    once, months, limited = (
+        world.quote_coupon(**terms)
+        for terms in (
+            {"Duration__c": "once"},
+            {"Duration__c": "repeating", "Duration_In_Months__c": 2, "Percent_Off__c": 20},
+            {"Duration__c": "forever", "Max_Redemptions__c": 9, "Percent_Off__c": 30},
+        )
+    )
+    on_order, on_item, kept = (
+        world.order(coupons=[once]),
+        world.order(lines=[[months]]),
+        world.order(coupons=[limited]),
+    )
+    for order in (on_order, on_item, kept):
+        world.manage(order)
+    _meanwhile(world, lambda: world.sandbox.clock.advance(timedelta(days=45)))
+
+    missed = world.sync_without_dagster(EVER)
+
+    assert [problem.code for problem in missed.problems] == ["target.phase_begun"] * 3
+    assert missed.attachments["pending"] == 3
+    assert world.discounted(on_order.subscription_id) == []
+
+    world.update("Order", on_item.order_id, Stripe_ID__c=None)
+    waiting = world.sync_without_dagster(EVER)
+    world.update("Order", on_item.order_id, Stripe_ID__c=on_item.subscription_id)
+    made = world.sync_without_dagster(EVER)
+
+    assert [problem.code for problem in waiting.problems] == ["target.none_yet"]
+    assert made.problems == ()
+    assert world.discounted(on_order.subscription_id) == [(10, None)]
+    assert world.discounted_item(on_item.stripe_item_ids[0]) == [(20, None)]
+    assert world.discounted(kept.subscription_id) == [(30, None)]
+
+    world.let_time_pass(days=130)
+    world.sync_without_dagster(EVER)
+
+    totals = {
+        order.order_id: [total for _, total in world.invoiced(order.subscription_id)][2:]
+        for order in (on_order, on_item, kept)
+    }
+    assert totals == {
+        on_order.order_id: [9000, 10000, 10000, 10000],
+        on_item.order_id: [8000, 8000, 10000, 10000],
+        kept.order_id: [7000, 7000, 7000, 7000],
+    }
+    assert world.discounted(on_order.subscription_id) == []
+
 
 def test_a_discount_that_somebody_took_away_meanwhile_is_told_and_then_left_out(
     world: World,

@@ -255,6 +255,24 @@ def test_a_proof_on_the_subscription_counts_for_its_schedule() -> None:
     assert plan.request.metadata == {PROOF_KEY: encode_proof(["a", "b"])}
 
 
+@pytest.mark.parametrize("status", ["active", "released"])
+def test_what_an_answer_showed_to_be_without_effect_is_granted_though_a_proof_speaks_of_it(
+    status: Any,
+) -> None:
+    """On the schedule, and on the subscription that it left meanwhile."""
+    proof = {PROOF_KEY: encode_proof(["a", "b"])}
+    held = begun(metadata=proof) if status == "active" else a_subscription(metadata=proof)
+    phase = a_phase("2026-01-01", "2027-01-01")
+    state = a_schedule(phase, subscription=held, status=status, metadata=proof)
+
+    plan = plan_for(state, wants("a"), wants("b"), not_made=frozenset({"a"}))
+
+    assert outcome_of(plan, "a").outcome == "attached"
+    assert outcome_of(plan, "b").outcome == "unchanged"
+    assert plan.request is not None
+    assert proof.items() >= plan.request.metadata.items()
+
+
 @pytest.mark.parametrize("status", ["completed", "released"])
 def test_an_ended_schedule_leaves_its_subscription_to_be_written(status: Any) -> None:
     """The schedule takes no more changes, but its proof still counts."""

@@ -2,14 +2,22 @@
 
 from dataclasses import replace
 
+import pytest
+
 from coupon_pipeline.domain.attachments import (
+    AttachmentOutcome,
     ItemUpdate,
     PhaseUpdate,
     ScheduleUpdate,
     SubscriptionUpdate,
+    TargetPlan,
 )
-from coupon_pipeline.domain.targets import DiscountEntry, PhaseItemState
-from coupon_pipeline.domain.verification import verify_schedule, verify_subscription
+from coupon_pipeline.domain.targets import DiscountEntry, PhaseItemState, ScheduleState
+from coupon_pipeline.domain.verification import (
+    verify_schedule,
+    verify_subscription,
+    without_effect,
+)
 from tests.domain.target_builders import a_phase, a_schedule, a_subscription, an_item, at, live
 
 KEPT = DiscountEntry("discount", "di_1", "x")
@@ -146,3 +154,55 @@ def test_a_write_of_the_proof_alone_compares_no_phases() -> None:
     sent = ScheduleUpdate("sub_sched_1", (), {"coupon_pipeline": "proof"})
 
     assert verify_schedule(sent, SCHEDULE_AS_SENT) == ()
+
+
+ATTACHED = AttachmentOutcome(
+    "a", "attached", "it was not attached before", coupon_id="y", phases=(at("2026-01-01"),)
+)
+BEGUN = a_schedule(replace(FIRST, discounts=()), replace(SECOND, discounts=()), current=1)
+
+
+def _without_effect(after: ScheduleState, outcome: AttachmentOutcome = ATTACHED) -> list[str]:
+    plan = TargetPlan("sub_sched_1", SCHEDULE_SENT, (outcome,))
+    return sorted(without_effect(plan, after))
+
+
+def test_a_discount_on_a_phase_that_was_over_was_not_granted() -> None:
+    """The answer shows the next phase as the current one, and the coupon nowhere."""
+    assert _without_effect(BEGUN) == ["a"]
+    running = replace(BEGUN, subscription=a_subscription(discounts=[live("di_1", "x")]))
+    assert _without_effect(running) == ["a"]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        SCHEDULE_AS_SENT,
+        replace(BEGUN, subscription=a_subscription(discounts=[live("di_2", "y")])),
+        replace(
+            BEGUN,
+            subscription=a_subscription(items=[an_item(discounts=[live("di_2", "y")])]),
+        ),
+        replace(BEGUN, phases=(FIRST, replace(SECOND, discounts=(NEW,)))),
+        a_schedule(FIRST, SECOND, status="not_started"),
+    ],
+    ids=["as sent", "live", "live on an item", "in the phase that is on", "not started"],
+)
+def test_what_is_there_or_comes_was_granted(after: ScheduleState) -> None:
+    """Also where Stripe parted the phase that is on, so that it begins later than was sent."""
+    assert _without_effect(after) == []
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        replace(ATTACHED, outcome="adopted"),
+        replace(ATTACHED, outcome="unchanged", phases=()),
+        replace(ATTACHED, phases=(at("2026-01-01"), at("2026-06-01"))),
+    ],
+)
+def test_only_what_is_new_and_only_in_past_phases_can_have_had_no_effect(
+    outcome: AttachmentOutcome,
+) -> None:
+    """What was granted earlier may be spent, and what later phases name comes."""
+    assert _without_effect(BEGUN, outcome) == []
