@@ -103,6 +103,26 @@ def test_audit_tells_each_kind_and_apply_makes_the_repairs_that_are_the_pipeline
     assert ("edited", labelled) not in _told(command("audit", "--json"))
 
 
+def test_whoever_gives_a_discount_back_in_stripe_has_mended_it(
+    world: World, command: Command
+) -> None:
+    """Nothing proves that a second grant is the only one, so it is for people: once is enough."""
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    world.sync_without_dagster(world.selection())
+    (made,) = world.coupons()
+    world.discounts_by_hand(order.subscription_id or "", [])
+    removed = command("repair", "--plan", "--json")
+    assert _told(removed, "not_planned") == [("deleted", order.order_id)]
+    assert f"add coupon {made['id']} to {order.subscription_id} in Stripe" in removed.out
+
+    world.put_by_hand(order.subscription_id, str(made["id"]))
+
+    given_back = world.discount_ids(order.subscription_id)
+    assert _told(command("audit", "--json")) == []
+    assert world.sync_without_dagster(world.selection(order.order_id)).calls.stripe_writes == 0
+    assert world.discount_ids(order.subscription_id) == given_back
+
+
 def test_a_look_at_schedules_costs_pages_and_what_is_on_salesforce_records_is_compared(
     world: World, command: Command
 ) -> None:
