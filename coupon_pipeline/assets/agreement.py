@@ -54,6 +54,7 @@ class Agreement:
             "coupons": self.coupons,
             "attachments": self.attachments,
             "calls": asdict(self.calls),
+            "unread_targets": list(self.unread),
         }
 
 

@@ -14,14 +14,12 @@ from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE
 from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.terminal import say, say_document
+from coupon_pipeline.domain.text_as_data import csv_text
 from coupon_pipeline.ledger.evidence import COLUMNS, Entry, read_entries, read_head
 from coupon_pipeline.ledger.rows import text_of
 from coupon_pipeline.settings import load_settings
 
 _NAMES = ("entry", *COLUMNS, "hash")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a spreadsheet takes for the beginning of a formula
-(https://owasp.org/www-community/attacks/CSV_Injection)."""
 
 
 @click.command()
@@ -70,11 +68,7 @@ def _write_csv(entries: Iterable[Entry], file: TextIO) -> None:
     writer = csv.writer(file)
     writer.writerow(_NAMES)
     for entry in entries:
-        writer.writerow([_as_text(cell) for cell in _texts(entry)])
-
-
-def _as_text(text: str | None) -> str:
-    return f"'{text}" if text is not None and text.startswith(_FORMULA) else text or ""
+        writer.writerow([csv_text(cell) for cell in _texts(entry)])
 
 
 def _write_json(entries: Iterable[Entry], file: TextIO) -> None:

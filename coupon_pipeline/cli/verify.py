@@ -9,7 +9,8 @@ from rich.text import Text
 
 from coupon_pipeline.assets.agreement import Agreement, compare_with_systems
 from coupon_pipeline.assets.resources import open_existing_ledger
-from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
+from coupon_pipeline.cli.audit import show_unread
+from coupon_pipeline.cli.main import COULD_NOT_RUN, DONE, SOME_BLOCKED
 from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.terminal import Terminal, say_document
 from coupon_pipeline.ledger.connection import REBUILD
@@ -50,14 +51,16 @@ def verify(*, systems: bool, head: str | None, as_json: bool) -> int:
         say_document(_document(seen, agreement, found))
     else:
         _show(seen, agreement, found)
-    return SOME_BLOCKED if found else DONE
+    if found:
+        return SOME_BLOCKED
+    return COULD_NOT_RUN if agreement is not None and agreement.unread else DONE
 
 
 def _document(
     seen: Inspection, agreement: Agreement | None, found: Sequence[Discrepancy]
 ) -> dict[str, object]:
     return {
-        "ok": not found,
+        "ok": not found and not (agreement is not None and agreement.unread),
         "schema_version": SCHEMA_VERSION,
         "rows": seen.rows,
         "evidence": asdict(seen.head),
@@ -86,4 +89,5 @@ def _show(seen: Inspection, agreement: Agreement | None, found: Sequence[Discrep
                 f"{agreement.calls.stripe_reads} to Stripe."
             )
         )
+        show_unread(console, agreement)
     console.print(Text(f"The last entry's hash, to be noted elsewhere: {seen.head.hash}"))

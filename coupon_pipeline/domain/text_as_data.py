@@ -10,7 +10,7 @@ _STEERING = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, invisible ones that turn text around, separators."""
 
 _MARKUP = frozenset(r"\`*_{}[]<>()#+-!|~&")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a cell begins with that a spreadsheet calculates
 (https://owasp.org/www-community/attacks/CSV_Injection)."""
 

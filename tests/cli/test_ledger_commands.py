@@ -12,6 +12,7 @@ import pytest
 
 from coupon_pipeline.cli import main
 from coupon_pipeline.ledger.evidence import COLUMNS
+from coupon_pipeline.sandbox.faults import FaultRule
 from tests.world import World
 
 Run = Callable[..., tuple[int, dict[str, object]]]
@@ -71,6 +72,22 @@ def test_verify_finds_what_was_altered_and_holds_a_hash_that_was_noted(
     status, changed = run("verify")
     assert status == 3
     assert "evidence" in _what(changed)
+
+
+@pytest.mark.slow
+def test_verify_does_not_vouch_for_what_it_could_not_read(synced: World, run: Run) -> None:
+    """Neither intact nor not: the same command says more once Stripe lets go of the object."""
+    unread = synced.order(coupons=[synced.quote_coupon()], synced=False)
+    synced.update("Order", unread.order_id, Stripe_ID__c="sub_1Busy")
+    busy = FaultRule(service="stripe", kind="lock_timeout", path="sub_1Busy", times=None)
+    synced.sandbox.run_on_loop(lambda: synced.sandbox.faults.arm(busy))
+
+    status, document = run("verify", "--systems")
+
+    assert (status, document["ok"], document["discrepancies"]) == (1, False, [])
+    systems = document["systems"]
+    assert isinstance(systems, dict)
+    assert systems["unread_targets"] == ["sub_1Busy"]
 
 
 def test_verify_finds_ids_that_do_not_follow_and_writes_without_an_end(

@@ -47,6 +47,6 @@ def test_no_cell_of_a_table_is_a_formula(text: str) -> None:
     csv.writer(file).writerow([csv_text(text), "next"])
     (cells,) = csv.reader(io.StringIO(file.getvalue(), newline=""))
 
-    assert not cells[0].lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r"))
+    assert not cells[0].lstrip(" ").startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
     assert cells[0].removeprefix("'") == text.removeprefix("'") or cells[0] == f"'{text}"
     assert cells[1] == "next"
