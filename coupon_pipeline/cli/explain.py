@@ -10,6 +10,7 @@ from rich.tree import Tree
 from coupon_pipeline.assets.next_invoice import NextInvoice, NotPreviewed, next_invoice
 from coupon_pipeline.assets.resources import open_ledger, open_stripe
 from coupon_pipeline.cli.main import COULD_NOT_RUN, DONE
+from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.stories import Story, read_stories
 from coupon_pipeline.cli.terminal import Terminal, say, say_document
 from coupon_pipeline.settings import Settings, load_settings
@@ -27,8 +28,9 @@ from coupon_pipeline.settings import Settings, load_settings
 def explain(*, record_id: str, with_invoice: bool, as_json: bool) -> int:
     """Tell the story of an order, item, quote coupon, Stripe coupon or subscription."""
     settings = load_settings()
-    stories = read_stories(open_ledger(settings), record_id)
-    invoices = _next_invoices(settings, stories) if with_invoice else {}
+    with local_sandbox(settings):
+        stories = read_stories(open_ledger(settings), record_id)
+        invoices = _next_invoices(settings, stories) if with_invoice else {}
     if as_json:
         told = [{**s.as_json(), **_invoice_json(invoices.get(s.order_id))} for s in stories]
         say_document({"id": record_id, "stories": told})

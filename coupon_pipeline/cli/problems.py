@@ -9,6 +9,7 @@ import click
 from coupon_pipeline.assets.record_links import RecordLinks
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.cli.main import DONE, SOME_BLOCKED
+from coupon_pipeline.cli.sandbox import local_sandbox
 from coupon_pipeline.cli.showing import show_problems
 from coupon_pipeline.cli.terminal import Terminal, say, say_document
 from coupon_pipeline.domain.ids import is_id, normalise_id
@@ -16,7 +17,7 @@ from coupon_pipeline.domain.problems import Effect
 from coupon_pipeline.domain.text_as_data import csv_text, printable
 from coupon_pipeline.ledger import Transaction, inspection, source
 from coupon_pipeline.ledger.problems import NotedProblem, read_open_problems
-from coupon_pipeline.settings import Settings, load_settings
+from coupon_pipeline.settings import load_settings
 
 
 @click.command()
@@ -47,7 +48,7 @@ def problems(
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other.")
     settings = load_settings()
-    with open_ledger(settings).reading() as tx:
+    with local_sandbox(settings), open_ledger(settings).reading() as tx:
         found = [
             problem
             for problem in read_problems(tx, record_id)
@@ -56,8 +57,9 @@ def problems(
         ]
         source.select_orders_by_id(tx, {p.order_id for p in found if p.order_id})
         targets = inspection.read_targets(tx)
+        links = RecordLinks.of(settings)
     if as_json or as_csv:
-        rows = [{**p.as_json(), **_links(settings, p, targets)} for p in found]
+        rows = [{**p.as_json(), **_links(links, p, targets)} for p in found]
         if as_json:
             say_document({"problems": rows})
         else:
@@ -84,10 +86,9 @@ def _is_of(problem: NotedProblem, code: str) -> bool:
 
 
 def _links(
-    settings: Settings, problem: NotedProblem, targets: Mapping[str, str]
+    links: RecordLinks | None, problem: NotedProblem, targets: Mapping[str, str]
 ) -> dict[str, str | None]:
     """Where the record and the target are looked at."""
-    links = RecordLinks.of(settings)
     record_id = problem.order_item_id or problem.order_id
     target_id = targets.get(problem.order_id or "")
     return {

@@ -61,7 +61,7 @@ def test_every_command_takes_json() -> None:
 def test_the_demo_ends_with_a_run_that_has_nothing_to_do(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is the first thing that people run; accounts of theirs are not used."""
+    """It is the first thing that people run, and what it names next works; theirs is not used."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("STRIPE_API_KEY", "sk_live_51NotToBeUsed")
 
@@ -74,6 +74,13 @@ def test_the_demo_ends_with_a_run_that_has_nothing_to_do(
     assert first["orders"] == again["orders"] == 1
     assert again["calls"]["stripe_writes"] == 0
     assert os.environ["STRIPE_API_KEY"] == "sk_live_51NotToBeUsed"
+
+    monkeypatch.delenv("STRIPE_API_KEY")
+    explained = ran.document["explained"]
+    assert isinstance(explained, dict)
+    told = command("explain", explained["order_id"])
+    assert (told.status, explained["headline"] in " ".join(told.out.split())) == (0, True)
+    assert command("problems").status in {0, 3}
 
 
 def test_sync_says_when_nothing_had_to_change(
