@@ -302,7 +302,10 @@ def _reuses(
 
 
 def _find_sync_records(run: Run, ledger: Ledger, salesforce: SalesforceEdge) -> None:
-    """Record what Salesforce was told about the coupons of these orders."""
+    """Record what Salesforce was told about the coupons of these orders.
+
+    The connector's own records have ids of another form.
+    """
     told = salesforce.read_sync_records()
     with ledger.transaction() as tx:
         source.select_orders(tx, run.selection)
@@ -317,5 +320,6 @@ def _find_sync_records(run: Run, ledger: Ledger, salesforce: SalesforceEdge) -> 
             )
             for each in told
             if each.primary_record_id in orders
+            and each.compound_id.startswith(f"{each.primary_record_id}-")
         ]
         record_sync_records(tx, records, now())
