@@ -167,7 +167,8 @@ def _beyond(told: Mapping[str, _Told], telling: frozenset[str]) -> Sequence[Diag
             )
         ]
     if found:
-        return found
+        rest = f"Stripe's answers do not tell of: {', '.join(unclear)}."
+        return [*found, _BEYOND.unknown(rest, _COMPARE)] if unclear else found
     also = f" Not told: {', '.join(unclear)}." if unclear else ""
     asked = len(KINDS) - len(unclear)
     return [

@@ -85,6 +85,8 @@ def test_a_permission_too_many_is_named(shared: StripeAccount, extra: str, words
     failed = [line for line in lines.values() if line.status is Status.FAILED]
     assert [line.subject for line in failed] == [words]
     assert "Set" in failed[0].fix
+    assert lines["stripe.beyond"].status is Status.UNKNOWN
+    assert "PaymentIntents" in lines["stripe.beyond"].message
 
 
 def test_asking_for_permissions_changes_nothing(shared: StripeAccount) -> None:
