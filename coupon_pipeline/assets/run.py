@@ -12,6 +12,7 @@ from coupon_pipeline.domain.planned_writes import PlannedWrite
 from coupon_pipeline.domain.portions import portions_of
 from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.domain.records import Selection
+from coupon_pipeline.domain.text_as_data import printable
 from coupon_pipeline.ledger.rows import Cell
 
 PREVIEW_ROWS = 10
@@ -21,8 +22,8 @@ class RunStopped(Exception):  # noqa: N818 - what happened, as callers read it
     """A run or command that ends before it writes anything more, with the catalogue's words."""
 
     def __init__(self, problem: Problem) -> None:
-        super().__init__(f"{problem.message} {problem.fix}")
-        self.code, self.message, self.fix = problem.code, problem.message, problem.fix
+        self.code, self.message, self.fix = problem.code, printable(problem.message), problem.fix
+        super().__init__(f"{self.message} {self.fix}")
 
 
 @dataclass(frozen=True, slots=True)

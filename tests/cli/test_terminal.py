@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from rich.table import Table
 from rich.text import Text
 
+from coupon_pipeline.assets.run import RunStopped
 from coupon_pipeline.cli import terminal as terminal_module
 from coupon_pipeline.cli.terminal import Terminal, say, say_document
+from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.salesforce import SalesforceError
 from coupon_pipeline.stripe_api import StripeEdgeError
 from tests.cli.commands import Command
@@ -72,7 +74,8 @@ def test_every_command_shows_through_it() -> None:
 @given(HOSTILE)
 def test_what_a_service_answers_steers_nothing_in_an_error(text: str) -> None:
     """Dagster shows errors with their causes, past every console of ours."""
-    for error in (SalesforceError(text, "Do this."), StripeEdgeError(text)):
+    stopped = RunStopped(Problem("plan.not_in_plan", {"operation": text}))
+    for error in (SalesforceError(text, "Do this."), StripeEdgeError(text), stopped):
         assert error.message.isprintable()
         assert str(error).isprintable()
 
