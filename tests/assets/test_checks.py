@@ -1,12 +1,17 @@
 """The checks: silent on what is merely bad data, loud where the pipeline contradicts itself."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import dagster as dg
 import duckdb
 import pytest
 
 from coupon_pipeline.assets.checks import CHECKS
+from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.run import Run, StageReport
+from coupon_pipeline.assets.stage_asset import StageAsset
+from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.automation.jobs import SYNC_JOB
 from coupon_pipeline.definitions import definitions
 from coupon_pipeline.ledger.evidence import read_head
@@ -100,16 +105,61 @@ def test_terms_that_changed_behind_our_back_stop_the_attachments(
     assert world.discounted(order.subscription_id) == []
 
 
-def test_snapshots_without_terms_stop_the_load(world: World, instance: dg.DagsterInstance) -> None:
-    """They would be passed over in silence."""
-    world.order(coupons=[world.quote_coupon()])
-    Checked(world, instance, ["coupon_mapping", "activated_orders", "coupon_junctions"])
-    Checked(world, instance, ["coupon_snapshots"])
-    _spoil(world, "delete from snapshot_terms")
+@pytest.mark.parametrize(
+    ("stage", "bug", "check", "not_made"),
+    [
+        (
+            "coupon_snapshots",
+            "delete from snapshot_terms",
+            "every_snapshot_has_terms_or_a_reason",
+            {"stripe_coupons", "coupon_attachments", "salesforce_records"},
+        ),
+        (
+            "coupon_snapshots",
+            "update snapshot_terms set terms = replace(terms, 'usd', 'jpy')",
+            "amounts_are_in_the_currency_of_their_order",
+            {"stripe_coupons", "coupon_attachments", "salesforce_records"},
+        ),
+        (
+            "stripe_coupons",
+            "update stripe_coupons set terms = replace(terms, '500', '50000')",
+            "every_coupon_is_the_one_that_was_signed",
+            {"coupon_attachments", "salesforce_records"},
+        ),
+    ],
+)
+def test_a_defect_stops_the_run_before_it_costs_money(
+    world: World,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    bug: str,
+    check: str,
+    not_made: set[str],
+) -> None:
+    """A stage writes something wrong: its check fails, and no table after it is made."""
+    order = world.order(coupons=[world.quote_coupon(Amount_Off__c=5)])
+    stages = [_with_a_bug(each, world, bug) if each.name == stage else each for each in STAGES]
+    monkeypatch.setattr("coupon_pipeline.definitions.STAGES", stages)
 
-    world_of_checks = _checks_alone(instance, "every_snapshot_has_terms_or_a_reason")
+    checked = Checked(world, instance)
 
-    assert world_of_checks == {"every_snapshot_has_terms_or_a_reason": False}
+    assert not checked.success
+    assert checked.failed == {check}
+    assert checked.made.isdisjoint(not_made)
+    assert stage in checked.made
+    assert world.discounted(order.subscription_id) == []
+    written = [call for call in world.sandbox.calls.all("stripe") if call.method == "POST"]
+    assert len(written) == (stage == "stripe_coupons")
+
+
+def _with_a_bug(stage: StageAsset, world: World, statement: str) -> StageAsset:
+    def make(run: Run, at: Connection) -> StageReport:
+        report = stage.make(run, at)
+        _spoil(world, statement)
+        return report
+
+    return replace(stage, make=make)
 
 
 @pytest.mark.parametrize(
