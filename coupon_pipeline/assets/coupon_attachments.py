@@ -305,12 +305,15 @@ def _read_situation(run: Run, order_ids: Sequence[str], ledger: Ledger, *, live:
             decided=decisions.read_coupon_decisions(tx),
             before=before,
             replacements=replacements,
-            due_targets=frozenset(
+            due_targets=_by_every_name(
                 {
                     *decisions.read_due_targets(tx, until),
                     *_unanswered(tx, orders, before),
                     *_changed_meanwhile(orders, snapshots, before),
-                }
+                },
+                orders,
+                snapshots,
+                before,
             ),
             asked=asked_for(run, orders, snapshots, terms, before, granted),
         )
@@ -345,6 +348,22 @@ def _changed_meanwhile(
         if row.code == "target.changed_meanwhile"
     }
     return {each for each in found if each is not None and not each.startswith("in_")}
+
+
+def _by_every_name(
+    due: AbstractSet[str],
+    orders: Mapping[str, Order],
+    snapshots: Iterable[Snapshot],
+    before: Mapping[str, Attachment],
+) -> frozenset[str]:
+    """Targets with what the orders call them: what was granted there is then looked at as well."""
+    granted = (
+        (before[s.snapshot_id].target_id, orders[s.scope.order_id])
+        for s in snapshots
+        if s.snapshot_id in before
+    )
+    named = {o.target_id for target_id, o in granted if target_id in due and is_attachable(o)}
+    return frozenset(due | {each for each in named if each is not None})
 
 
 def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[WantedAttachment]]:

@@ -26,7 +26,12 @@ from coupon_pipeline.domain.targets import (
     ScheduleState,
 )
 from coupon_pipeline.domain.terms import Terms
-from coupon_pipeline.domain.verification import verify_schedule, verify_subscription, without_effect
+from coupon_pipeline.domain.verification import (
+    ended_with_phase,
+    verify_schedule,
+    verify_subscription,
+    without_effect,
+)
 from coupon_pipeline.ledger import Transaction, decisions
 from coupon_pipeline.ledger.decisions import Attachment, Carry, RecordedCoupon
 from coupon_pipeline.ledger.replacements import Replacement, record_replacements
@@ -154,7 +159,14 @@ class DecisionBook:
                     written.error,
                     operation,
                 )
-                self.keep([o for o in plan.outcomes if o not in undone], plan.target_id)
+                self.keep(
+                    [
+                        self._not_sent_on(o, written.error, plan)
+                        for o in plan.outcomes
+                        if o not in undone
+                    ],
+                    plan.target_id,
+                )
                 self.undone.add(plan.target_id)
                 continue
             kept += self._keep_answered(plan, written.result)
@@ -163,6 +175,17 @@ class DecisionBook:
         decisions.record_attachments(tx, kept)
         record_replacements(tx, self.replaced)
         decisions.record_carries(tx, [p.target_id for p in answered], self.carries(answered))
+
+    def _not_sent_on(
+        self, outcome: AttachmentOutcome, error: StripeEdgeError, plan: TargetPlan
+    ) -> AttachmentOutcome:
+        """What was granted before, with what kept it from going on in later phases."""
+        snapshot = self._situation.snapshots.get(outcome.snapshot_id)
+        if snapshot is None or all(c.snapshot_id != outcome.snapshot_id for c in plan.carried):
+            return outcome
+        operation = f"sending a discount on in the phases of {plan.target_id}"
+        problem = problem_of(error, operation, snapshot)
+        return replace(outcome, code=problem.code, details=problem.details)
 
     def carries(self, plans: Iterable[TargetPlan]) -> list[Carry]:
         """What later runs have to send on."""
@@ -325,6 +348,7 @@ class DecisionBook:
             differences = verify_schedule(plan.request, after)
             made = made_discounts(plan, after)
             missed = without_effect(plan, after)
+            ended = ended_with_phase(plan, after)
             if more := unproven(after):
                 self.to_prove.append(TargetPlan(plan.target_id, more, ()))
                 self.plans[more.target_id] = self.to_prove[-1]
@@ -335,10 +359,12 @@ class DecisionBook:
             assert subscription is not None, "a subscription is answered with itself"
             differences = verify_subscription(plan.request, subscription)
             made = made_discounts(plan, subscription)
-            missed = frozenset()
+            missed = ended = frozenset()
         outcomes = [
             replace(o, discount_id=made.get(o.snapshot_id, o.discount_id)) for o in plan.outcomes
         ]
+        touched = {o.snapshot_id for o in plan.outcomes if o.outcome in _MADE}
+        touched |= {each.snapshot_id for each in plan.carried}
         if differences:
             details = {
                 "target_id": plan.target_id,
@@ -348,10 +374,20 @@ class DecisionBook:
             }
             outcomes = [
                 replace(o, code="target.changed_meanwhile", details=details)
-                if o.outcome in _MADE
+                if o.snapshot_id in touched
                 else o
                 for o in outcomes
             ]
+        outcomes = [
+            replace(
+                o,
+                code="attachment.ended_with_phase",
+                details={"target_id": plan.target_id, "coupon_id": o.coupon_id or ""},
+            )
+            if o.snapshot_id in ended
+            else o
+            for o in outcomes
+        ]
         outcomes = [
             AttachmentOutcome(
                 o.snapshot_id,

@@ -598,6 +598,14 @@ _ATTACHMENTS = (
         "Nothing: the next run grants it on the phase that is on.",
     ),
     ProblemKind(
+        "attachment.ended_with_phase",
+        Effect.REPORTED,
+        "The discount of {coupon} for {place} ended with a phase of {target_id}: the next one "
+        "began just when it was sent on.",
+        "If the customer is owed it still, add coupon {coupon_id} to {target_id} in Stripe by "
+        "hand. It begins anew then, so the pipeline does not do that by itself.",
+    ),
+    ProblemKind(
         "target.overwritten",
         Effect.REPORTED,
         "Somebody added {discounts} to {target_id} in the seconds before a write of ours, which "

@@ -98,6 +98,24 @@ def without_effect(plan: TargetPlan, after: ScheduleState) -> frozenset[str]:
     )
 
 
+def ended_with_phase(plan: TargetPlan, after: ScheduleState) -> frozenset[str]:
+    """Snapshots whose discount was to be sent on and ended with its phase before the request came.
+
+    The phase that began took it away; naming it again does not bring it back.
+    """
+    if not isinstance(plan.request, ScheduleUpdate) or after.subscription is None:
+        return frozenset()
+    sent = plan.request.phases
+    if after.current_phase is None or not sent or after.current_phase[0] <= sent[0].start_date:
+        return frozenset()
+    there = {live.discount_id for live in after.subscription.live_discounts()}
+    return frozenset(
+        each.snapshot_id
+        for each in plan.carried
+        if each.discount_id is not None and each.discount_id not in there
+    )
+
+
 def _phase_differences(where: str, phase: PhaseUpdate, there: PhaseState) -> tuple[Difference, ...]:
     found = list(_list_differences(where, phase.discounts, there.discounts))
     if there.end_date != phase.end_date:

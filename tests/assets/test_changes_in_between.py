@@ -11,6 +11,7 @@ from coupon_pipeline.domain.difference import Mender
 from coupon_pipeline.domain.problems import RecordNames
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.sandbox.faults import FaultRule
+from coupon_pipeline.sandbox.switches import turn
 from coupon_pipeline.settings import load_settings
 from tests.world import MadeOrder, World
 
@@ -107,6 +108,35 @@ def test_what_was_put_on_a_phase_that_was_over_is_granted_by_the_next_run_once(
         kept.order_id: [7000, 7000, 7000, 7000],
     }
     assert world.discounted(on_order.subscription_id) == []
+
+
+@pytest.mark.parametrize(
+    ("resent", "told"),
+    [
+        ("refused", ["stripe.rejected", *["attachment.removed_by_hand"] * 2]),
+        ("ignored", ["attachment.ended_with_phase"] * 3),
+    ],
+)
+def test_what_ended_with_its_phase_just_when_it_was_sent_on_is_told(
+    world: World, resent: str, told: list[str]
+) -> None:
+    """Stripe gives nobody the same discount again, and a new one would begin anew."""
+    turn(world.sandbox.switches, {"stripe_spent_discount_resent": resent})
+    coupons = [
+        world.quote_coupon(Duration__c="repeating", Duration_In_Months__c=6),
+        world.quote_coupon(Duration__c="forever", Max_Redemptions__c=9, Percent_Off__c=20),
+    ]
+    order = world.order(coupons=coupons)
+    world.manage(order)
+    world.sync_without_dagster(EVER)
+    assert world.discounted(order.subscription_id) == [(10, None), (20, None)]
+    _meanwhile(world, lambda: world.sandbox.clock.advance(timedelta(days=45)))
+
+    runs = [world.sync_without_dagster(EVER) for _ in range(3)]
+
+    assert world.discounted(order.subscription_id) == []
+    codes = [[problem.code for problem in run.problems] for run in runs]
+    assert codes == [[code] * 2 for code in told]
 
 
 def test_a_discount_that_somebody_took_away_meanwhile_is_told_and_then_left_out(

@@ -6,6 +6,7 @@ import pytest
 
 from coupon_pipeline.domain.attachments import (
     AttachmentOutcome,
+    Carried,
     ItemUpdate,
     PhaseUpdate,
     ScheduleUpdate,
@@ -14,6 +15,7 @@ from coupon_pipeline.domain.attachments import (
 )
 from coupon_pipeline.domain.targets import DiscountEntry, PhaseItemState, ScheduleState
 from coupon_pipeline.domain.verification import (
+    ended_with_phase,
     verify_schedule,
     verify_subscription,
     without_effect,
@@ -206,3 +208,18 @@ def test_only_what_is_new_and_only_in_past_phases_can_have_had_no_effect(
 ) -> None:
     """What was granted earlier may be spent, and what later phases name comes."""
     assert _without_effect(BEGUN, outcome) == []
+
+
+def test_a_discount_that_the_next_phase_took_away_before_it_was_sent_on_has_ended() -> None:
+    """One that is still there goes on, and one that does not exist yet cannot have ended."""
+    carried = [
+        Carried("gone", "di_9", (at("2026-06-01"),)),
+        Carried("there", "di_1", (at("2026-06-01"),)),
+        Carried("to come", None, (at("2026-06-01"),)),
+    ]
+    plan = TargetPlan("sub_sched_1", SCHEDULE_SENT, (), tuple(carried))
+    running = a_subscription(discounts=[live("di_1", "x")])
+
+    assert ended_with_phase(plan, replace(BEGUN, subscription=running)) == {"gone"}
+    assert ended_with_phase(plan, SCHEDULE_AS_SENT) == frozenset()
+    assert ended_with_phase(plan, BEGUN) == frozenset()
