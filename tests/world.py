@@ -63,6 +63,8 @@ class World:
         for name, value in sandbox.addresses.environment().items():
             env.setenv(name, value)
         env.setenv("COUPON_PIPELINE_DB", str(self.db))
+        # Dagster lists all days several times a run, and there are thousands since the first one
+        env.setenv("COUPON_PIPELINE_SYNC_START_DATE", "2026-01-01")
         self._env = env
         self.stripe = stripe.StripeClient(
             sandbox.addresses.stripe_api_key,
