@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from coupon_pipeline.assets.checks import CHECKS
 from coupon_pipeline.assets.connection import Connections
@@ -16,7 +17,7 @@ from coupon_pipeline.assets.resources import try_mapping
 from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.automation.alerts import alert_sensors
 from coupon_pipeline.automation.change_sensor import change_sensor
-from coupon_pipeline.automation.jobs import sync_job
+from coupon_pipeline.automation.jobs import agreement_job, agreement_schedule, sync_job
 from coupon_pipeline.automation.mapping_change import (
     condition_of,
     condition_sensor,
@@ -44,12 +45,8 @@ def definitions_of(connections: Sequence[Settings]) -> dg.Definitions:
     return dg.Definitions(
         assets=assets,
         asset_checks=[check.definition(Names.of(each)) for each in connections for check in CHECKS],
-        jobs=[job for each in connections for job in (sync_job(Names.of(each)), plan_job(each))],
-        schedules=[
-            schedule.definition(each, _schedule_status(each))
-            for each in connections
-            for schedule in SCHEDULES
-        ],
+        jobs=[job for each in connections for job in _jobs(each)],
+        schedules=[schedule for each in connections for schedule in _schedules(each)],
         sensors=[sensor for each in connections for sensor in _sensors(each)],
         resources={"options": RunOptions(), "connections": _resource(connections)},
         executor=dg.in_process_executor,
@@ -71,6 +68,19 @@ def _assets(settings: Settings) -> list[dg.AssetsDefinition]:
             )
             for stage in STAGES
         ),
+    ]
+
+
+def _jobs(settings: Settings) -> list[dg.JobDefinition | UnresolvedAssetJobDefinition]:
+    names = Names.of(settings)
+    return [sync_job(names), agreement_job(names), plan_job(settings)]
+
+
+def _schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    status = _schedule_status(settings)
+    return [
+        *(schedule.definition(settings, status) for schedule in SCHEDULES),
+        agreement_schedule(Names.of(settings), status),
     ]
 
 

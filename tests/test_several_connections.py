@@ -98,7 +98,9 @@ def test_each_has_its_own_jobs_schedules_sensors_checks_and_pools(
     assert companies["globex"].coupons() == []
     assert not (tmp_path / "globex.duckdb").exists()
     assert {schedule.name for schedule in repository.schedule_defs} == {
-        f"{name}_{schedule}" for name in companies for schedule in ("hourly", "daily")
+        f"{name}_{schedule}"
+        for name in companies
+        for schedule in ("hourly", "daily", "nightly_agreement")
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         f"{name}_{sensor}"

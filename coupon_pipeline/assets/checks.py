@@ -7,9 +7,11 @@ where the pipeline contradicts itself, or where somebody has to act.
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from random import Random
 
 import dagster as dg
 
+from coupon_pipeline.assets.agreement import compare_with_systems
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import now
 from coupon_pipeline.assets.stage_check import CheckedRun, stage_check
@@ -26,6 +28,7 @@ from coupon_pipeline.stripe_api.targets import read_target
 
 _SHOWN = 20
 _TARGETS_READ = 50
+_SAMPLE = 10
 _ANSWER_IS_LOST_AFTER = timedelta(hours=1)
 
 
@@ -141,10 +144,21 @@ def every_attachment_has_its_proof(about: CheckedRun, at: Connection) -> dg.Asse
     days = about.days
     with at.ledger.reading() as tx:
         granted = inspection.read_granted(tx, [] if days is None else [about.run_id])
+    by_target = _by_target(granted)
+    return _look_at_proofs(at, by_target, list(by_target)[:_TARGETS_READ])
+
+
+def _by_target(granted: Sequence[GrantedOn]) -> dict[str, list[GrantedOn]]:
     by_target: dict[str, list[GrantedOn]] = {}
     for each in granted:
         by_target.setdefault(each.target_id, []).append(each)
-    targets = list(by_target)[:_TARGETS_READ]
+    return by_target
+
+
+def _look_at_proofs(
+    at: Connection, by_target: Mapping[str, Sequence[GrantedOn]], targets: Sequence[str]
+) -> dg.AssetCheckResult:
+    """Whether Stripe has the proof of each grant on these targets."""
     findings: list[Finding] = []
     unread = 0
     jobs = [Job(target_id, partial(read_target, at.stripe, target_id)) for target_id in targets]
@@ -174,6 +188,39 @@ def the_ledger_agrees_with_itself(about: CheckedRun, at: Connection) -> dg.Asset
     del about
     with at.ledger.reading() as tx:
         return _result(inspection.read_ledger_at_odds(tx, now() - _ANSWER_IS_LOST_AFTER))
+
+
+@stage_check(
+    asset="coupon_attachments",
+    speaks_of="everything",
+    remedy="`coupon-pipeline audit` tells every difference, and who mends it; "
+    "`coupon-pipeline repair --plan` shows the writes.",
+)
+def the_ledger_agrees_with_both_systems(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
+    """What the ledger says is what Salesforce and Stripe say; the job `agreement` asks each night.
+
+    Run by itself it reads everything, in pages; in a run over some days it reads a sample, the
+    proofs on at most 10 targets. The job `sync` leaves it out.
+    """
+    if about.days is None:
+        found = compare_with_systems(at.settings, at.ledger)
+        return _result(
+            [
+                Finding(each.order_id or "", each.record_id, each.what(found.names), each.kind)
+                for each in found.differences
+                if each.contradicts_ledger
+            ],
+            counts={
+                "coupons_compared": found.coupons,
+                "discounts_compared": found.attachments,
+                "targets_unreadable": len(found.unread),
+            },
+        )
+    with at.ledger.reading() as tx:
+        by_target = _by_target(inspection.read_granted(tx, []))
+    drawn = Random(about.run_id)  # noqa: S311 - a sample, not a secret
+    targets = sorted(by_target)
+    return _look_at_proofs(at, by_target, drawn.sample(targets, min(_SAMPLE, len(targets))))
 
 
 @stage_check(
@@ -211,9 +258,12 @@ CHECKS = (
     every_coupon_is_the_one_that_was_signed,
     every_attachment_has_its_proof,
     the_ledger_agrees_with_itself,
+    the_ledger_agrees_with_both_systems,
     no_record_stays_blocked,
 )
 """In the order of the way of the data."""
+AT_NIGHT = (the_ledger_agrees_with_both_systems,)
+"""Those that read too much for each run of the job `sync`."""
 
 
 def _select(tx: Transaction, about: CheckedRun) -> None:

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
+from coupon_pipeline.assets.checks import AT_NIGHT
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.partitions import days_of_run
 from coupon_pipeline.automation.day_ranges import DayRange
 
 SYNC_JOB = "sync"
+AGREEMENT_JOB = "agreement"
 TRIGGER = "coupon_pipeline/trigger"
 """Run tag: which schedule or sensor asked for the run."""
 
@@ -27,9 +29,38 @@ def sync_job(names: Names) -> UnresolvedAssetJobDefinition:
     """The job of one connection over all its assets."""
     return dg.define_asset_job(
         names.named(SYNC_JOB),
-        selection=names.assets(),
+        selection=names.assets() - _at_night(names),
         description="Makes Stripe's discounts what the activated orders signed.",
     )
+
+
+def agreement_job(names: Names) -> UnresolvedAssetJobDefinition:
+    """The job of one connection that compares its ledger with both systems."""
+    return dg.define_asset_job(
+        names.named(AGREEMENT_JOB),
+        selection=_at_night(names),
+        description="Reads both systems and tells where the ledger says something else. "
+        "Writes nothing.",
+    )
+
+
+def agreement_schedule(
+    names: Names, default_status: dg.DefaultScheduleStatus
+) -> dg.ScheduleDefinition:
+    """Asks once a night."""
+    return dg.ScheduleDefinition(
+        name=names.named("nightly_agreement"),
+        cron_schedule="41 2 * * *",
+        execution_timezone="UTC",
+        job_name=names.named(AGREEMENT_JOB),
+        default_status=default_status,
+        description="Compares the whole ledger with Salesforce and Stripe.",
+    )
+
+
+def _at_night(names: Names) -> dg.AssetSelection:
+    keys = [dg.AssetCheckKey(names.key(each.asset), each.name) for each in AT_NIGHT]
+    return dg.AssetSelection.checks(*keys)
 
 
 @dataclass(frozen=True, slots=True)

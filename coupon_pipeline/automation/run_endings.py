@@ -19,7 +19,7 @@ from coupon_pipeline.automation.alert_state import (
     Ending,
     Trouble,
 )
-from coupon_pipeline.automation.jobs import SYNC_JOB, TRIGGER, ended_at
+from coupon_pipeline.automation.jobs import AGREEMENT_JOB, SYNC_JOB, TRIGGER, ended_at
 from coupon_pipeline.automation.schedules import SCHEDULES
 from coupon_pipeline.domain.problems import render
 
@@ -73,7 +73,7 @@ def _updated(record: dg.RunRecord) -> datetime:
 def _is_of(run: dg.DagsterRun, names: Names) -> bool:
     """Whether the run makes or checks tables of the connection. Plans do not."""
     keys = [*(run.asset_selection or ()), *(c.asset_key for c in run.asset_check_selection or ())]
-    if run.job_name == names.named(SYNC_JOB):
+    if run.job_name in {names.named(SYNC_JOB), names.named(AGREEMENT_JOB)}:
         return True
     return any(tuple(key.path[:-1]) == tuple(names.prefix) for key in keys)
 
