@@ -20,6 +20,15 @@ BATCH_SIZE = "DAGSTER_EVENT_BATCH_SIZE"
 MOST_EVENTS = "500"
 
 
+def _latest_of_each(events: Sequence[dg.EventLogEntry]) -> frozenset[int]:
+    """Which objects are the last of their kind about their asset."""
+    last: dict[tuple[object, ...], int] = {}
+    for event in events:
+        about = event.get_dagster_event()
+        last[about.asset_key, about.event_type] = id(event)
+    return frozenset(last.values())
+
+
 class BatchedEvents(SqliteEventLogStorage):
     """A batch is one transaction in the run's file and one in the index over all runs."""
 
@@ -50,10 +59,18 @@ class BatchedEvents(SqliteEventLogStorage):
         with super().run_connection(run_id) as run, super().index_connection() as index:
             self._open.held = {run_id: run, None: index}
             try:
+                self._open.latest = _latest_of_each(events)
                 for event in events:
                     self.store_event(event)
             finally:
                 self._open.held = {}
+                self._open.latest = None
+
+    def _store_asset_event(self, conn: Connection, event: dg.EventLogEntry, event_id: int) -> None:
+        """The table of assets keeps the latest event of each: those before it are spared."""
+        latest: frozenset[int] | None = getattr(self._open, "latest", None)
+        if latest is None or id(event) in latest:
+            super()._store_asset_event(conn, event, event_id)
 
 
 class SqliteHistory(DagsterSqliteStorage):
