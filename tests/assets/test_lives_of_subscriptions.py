@@ -21,9 +21,11 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
+from coupon_pipeline.assets.agreement import compare_with_systems
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.sandbox.clock import Clock
 from coupon_pipeline.sandbox.serving import Sandbox
+from coupon_pipeline.settings import load_settings
 from tests.world import MadeOrder, World
 
 FIRST_DAY = date(2025, 9, 1)
@@ -77,10 +79,19 @@ class Lives(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Every life ends with two runs and what is invoiced after each of them."""
         with self._open:
-            for _ in range(2):
+            for last in (False, True):
                 self.the_pipeline_runs()
+                if last:
+                    self._agree()
                 self.time_passes(days=45)
                 self._check()
+
+    def _agree(self) -> None:
+        """An audit finds what people did, and nothing that the pipeline did or left undone."""
+        agreement = compare_with_systems(load_settings(), self.world.ledger)
+        told = [each.what(agreement.names) for each in agreement.differences]
+        kinds = {each.kind for each in agreement.differences}
+        assert kinds <= {"foreign", "deleted"}, told
 
     @rule(percent=percents, duration=durations)
     def sign_an_order_with_its_own_coupon(self, percent: int, duration: str) -> None:
