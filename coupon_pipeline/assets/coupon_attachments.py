@@ -11,6 +11,7 @@ from functools import partial
 from types import MappingProxyType
 
 from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out
+from coupon_pipeline.assets.collector import collector_paused
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.decision_book import DecisionBook
 from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
@@ -171,6 +172,20 @@ def _load_portion(
     if not run.dry_run:
         carry_out(run, ledger, stripe, writes, book.record)
         carry_out(run, ledger, stripe, _writes(stripe, targets, book.to_prove), book.record)
+    return _end_portion(run, ledger, portion, writes, stops)
+
+
+@collector_paused()
+def _end_portion(
+    run: Run,
+    ledger: Ledger,
+    portion: PlannedPortion,
+    writes: Sequence[StripeWrite[Answer]],
+    stops: StageReport,
+) -> StageReport:
+    """What is left to record when the writes have ended, and what is told of all."""
+    situation, book = portion.situation, portion.book
+    targets, plans = portion.targets, portion.plans
     for plan in plans:
         if run.dry_run or plan.request is None:
             book.keep(plan.outcomes, plan.target_id)
@@ -282,6 +297,7 @@ def _find_portion(
     return FoundTargets(states, frozenset(wanted.keys() - read))
 
 
+@collector_paused()
 def _read_situation(run: Run, order_ids: Sequence[str], ledger: Ledger, *, live: bool) -> Situation:
     """What the ledger holds. What is due later counts as due now in test mode.
 

@@ -39,11 +39,16 @@ class FoundAgain:
     def replaced(self, granted: Mapping[str, GrantedAttachment]) -> dict[str, GrantedAttachment]:
         """What was granted, with replacements whose answer was lost recognised by their proof."""
         found = dict(granted)
-        for target_id, view in self._views.items():
-            for g in granted.values():
-                snapshot = self._situation.snapshots.get(g.snapshot_id)
-                others = self._never_replaced(g)
-                place = view.place(snapshot) if snapshot is not None and others else None
+        by_quote_coupon: dict[str, list[str]] = {}
+        for coupon in self._situation.coupons.values():
+            by_quote_coupon.setdefault(coupon.quote_coupon_id, []).append(coupon.coupon_id)
+        for g in granted.values():
+            snapshot = self._situation.snapshots.get(g.snapshot_id)
+            if snapshot is None:
+                continue
+            others = self._never_replaced(g, by_quote_coupon.get(snapshot.quote_coupon_id, ()))
+            for target_id, view in self._views.items() if others else ():
+                place = view.place(snapshot)
                 if place is None:
                     continue
                 done = replaced_already(g, place, others, view.proves)
@@ -52,10 +57,9 @@ class FoundAgain:
                     found[g.snapshot_id] = self._in_place(g, coupon_id, live, target_id)
         return found
 
-    def _never_replaced(self, g: GrantedAttachment) -> list[str]:
-        """Other coupons of the same quote coupon that the discount has not been made from."""
-        snapshot = self._situation.snapshots.get(g.snapshot_id)
-        if snapshot is None:
+    def _never_replaced(self, g: GrantedAttachment, coupon_ids: Sequence[str]) -> list[str]:
+        """Of the coupons of its quote coupon, others that the discount has not been made from."""
+        if not set(coupon_ids) - {g.coupon_id}:
             return []
         history = {
             each
@@ -63,13 +67,7 @@ class FoundAgain:
             if r.snapshot_id == g.snapshot_id
             for each in (r.old_coupon_id, r.new_coupon_id)
         }
-        return [
-            c.coupon_id
-            for c in self._situation.coupons.values()
-            if c.quote_coupon_id == snapshot.quote_coupon_id
-            and c.coupon_id != g.coupon_id
-            and c.coupon_id not in history
-        ]
+        return [each for each in coupon_ids if each != g.coupon_id and each not in history]
 
     def _in_place(
         self, g: GrantedAttachment, coupon_id: str, live: LiveDiscount | None, target_id: str

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import uuid4
 
+from coupon_pipeline.assets.collector import collector_paused
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
 from coupon_pipeline.assets.run import Run, StageReport, now
@@ -115,7 +116,7 @@ class _Situation:
     orders: Mapping[str, Order]
     snapshots: Mapping[str, Snapshot]
     siblings: Sequence[Snapshot]
-    """Of other orders with the same quote coupons."""
+    """Of other orders with the same quote coupons, for the rates of the latest of them."""
     usable: Mapping[str, CouponDecision]
     """Decisions that gave a Stripe coupon, by snapshot id."""
     copies: Sequence[OrderCoupon]
@@ -146,7 +147,7 @@ def write_back(
     report = StageReport(STAGE, whole=run.dry_run)
     seen: set[str] = set()
     for portion in run.portions(order_ids, latest_first=True):
-        situation = _read_situation(portion, ledger, salesforce, seen)
+        situation = _read_situation(portion, ledger, salesforce, mapping, seen)
         seen |= {coupon.quote_coupon_id for coupon in situation.quote_coupons}
         report.include(_write_back(run, ledger, salesforce, settings, mapping, situation))
     return report
@@ -195,11 +196,17 @@ def _write_back(
     return report
 
 
+@collector_paused()
 def _read_situation(
-    order_ids: Sequence[str], ledger: Ledger, salesforce: SalesforceEdge, seen: Collection[str]
+    order_ids: Sequence[str],
+    ledger: Ledger,
+    salesforce: SalesforceEdge,
+    mapping: CouponMapping,
+    seen: Collection[str],
 ) -> _Situation:
     """What the ledger holds of these orders, without quote coupons that were seen with others."""
     org = salesforce.read_org()
+    converts = mapping.currency_options == "corporate_rates"
     with ledger.reading() as tx:
         source.select_orders_by_id(tx, order_ids)
         orders = source.read_orders(tx)
@@ -219,7 +226,7 @@ def _read_situation(
         return _Situation(
             orders={order.order_id: order for order in orders},
             snapshots=snapshots,
-            siblings=decisions.read_siblings(tx),
+            siblings=decisions.read_siblings(tx) if converts else (),
             usable=_usable(decisions.read_coupon_decisions(tx), snapshots, noted),
             copies=copies,
             quote_coupons=[c for c in quote_coupons if c.quote_coupon_id not in seen],

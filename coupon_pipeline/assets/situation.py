@@ -1,6 +1,6 @@
 """What a load of attachments rests on: the orders at hand and what is known of them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -104,15 +104,18 @@ class Situation:
             and is_attachable(order)
         )
 
-    def doubtful_on(self, target_ids: Collection[str]) -> list[str]:
-        """Snapshots of orders that name one of these targets, blocked but perhaps proven."""
-        return [
-            snapshot_id
-            for snapshot_id, snapshot in self.snapshots.items()
-            if self.orders[snapshot.scope.order_id].target_id in target_ids
-            and self.may_be_proven(snapshot)
-            and isinstance(self.ready(snapshot), Blocked)
-        ]
+    def doubtful(self) -> dict[str, list[str]]:
+        """Snapshots that are blocked but perhaps proven, by the target that their order names."""
+        found: dict[str, list[str]] = {}
+        for snapshot_id, snapshot in self.snapshots.items():
+            target_id = self.orders[snapshot.scope.order_id].target_id
+            if (
+                target_id is not None
+                and self.may_be_proven(snapshot)
+                and isinstance(self.ready(snapshot), Blocked)
+            ):
+                found.setdefault(target_id, []).append(snapshot_id)
+        return found
 
     def proven(self, snapshot_id: str) -> AttachmentOutcome:
         """The outcome of a snapshot that only the proof in Stripe remembers."""

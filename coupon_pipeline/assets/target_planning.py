@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from coupon_pipeline.assets.collector import collector_paused
 from coupon_pipeline.assets.decision_book import DecisionBook
 from coupon_pipeline.assets.found_again import FoundAgain
 from coupon_pipeline.assets.reading_targets import Target, ids_of
@@ -15,7 +16,7 @@ from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.plan import beyond_the_limit
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.replacing import Replacing, plan_with_replacements
-from coupon_pipeline.domain.schedules import is_proven, plan_target
+from coupon_pipeline.domain.schedules import ids_of_grants, is_proven, plan_target
 from coupon_pipeline.domain.targets import (
     GrantedAttachment,
     WantedAttachment,
@@ -25,6 +26,7 @@ from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import StripeEdge
 
 
+@collector_paused()
 def plan_targets(
     ledger: Ledger,
     stripe: StripeEdge,
@@ -34,22 +36,25 @@ def plan_targets(
     book: DecisionBook,
 ) -> list[TargetPlan]:
     """The pure plan of every target, with all that was granted there by whichever order."""
+    orders = dict(situation.orders)
     with ledger.reading() as tx:
-        source.select_orders_by_id(tx, situation.orders)
+        source.select_orders_by_id(tx, orders)
         granted = decisions.read_grants(tx, ids_of(targets))
-        source.select_orders_by_id(
-            tx, {*situation.orders, *(g.scope.order_id for g in granted.values())}
-        )
-        orders = {order.order_id: order for order in source.read_orders(tx)}
         items = {item.order_item_id: item for item in source.read_items(tx)}
-        book.before.update(decisions.read_attachments(tx))
+        others = {g.scope.order_id for g in granted.values()} - orders.keys()
+        if others:
+            source.select_orders_by_id(tx, others)
+            orders |= {order.order_id: order for order in source.read_orders(tx)}
+            items |= {item.order_item_id: item for item in source.read_items(tx)}
+            book.before.update(decisions.read_attachments(tx))
     at, policy, not_made = now(), target_policy(settings), book.not_made()
     views = {
         target.state.target_id: TargetView(target.state, items, orders, policy, at, not_made)
         for target in targets
     }
+    doubtful = situation.doubtful()
     for target in targets:
-        for snapshot_id in situation.doubtful_on(target.named):
+        for snapshot_id in (each for name in target.named for each in doubtful.get(name, ())):
             if is_proven(target.state, snapshot_id, at):
                 book.keep([situation.proven(snapshot_id)], target.state.target_id)
     again = FoundAgain(situation, book, views)
@@ -82,6 +87,7 @@ def _plan_all(
     targets: Sequence[Target],
 ) -> list[TargetPlan]:
     plans = []
+    grants = _Grants(granted)
     for target in targets:
         view = views[target.state.target_id]
 
@@ -102,11 +108,34 @@ def _plan_all(
             )
 
         replacing = _replacing(situation, book, granted, view, target)
-        plan, refused = plan_with_replacements(planned, target.wanted, granted, replacing)
+        plan, refused = plan_with_replacements(
+            planned, target.wanted, grants.concerning(target, replacing), replacing
+        )
         for snapshot_id, outcome in refused.items():
             book.stays(snapshot_id, Blocked(outcome.code or "stripe.rejected", outcome.details))
         plans.append(plan)
     return plans
+
+
+class _Grants:
+    """What was granted, found by target: each plan looks at its own few, not at all of them."""
+
+    def __init__(self, granted: Mapping[str, GrantedAttachment]) -> None:
+        self._granted = granted
+        self._places = {snapshot_id: place for place, snapshot_id in enumerate(granted)}
+        self._by_target: dict[str, list[str]] = {}
+        for snapshot_id, g in granted.items():
+            self._by_target.setdefault(g.target_id, []).append(snapshot_id)
+
+    def concerning(
+        self, target: Target, replacing: Mapping[str, Replacing]
+    ) -> dict[str, GrantedAttachment]:
+        """What the target holds, and wherever it is what is wanted or to be replaced there."""
+        target_ids = {*ids_of_grants(target.state), *(r.old.target_id for r in replacing.values())}
+        found = {w.snapshot_id for w in target.wanted} | replacing.keys()
+        found &= self._granted.keys()
+        found.update(key for each in target_ids for key in self._by_target.get(each, ()))
+        return {key: self._granted[key] for key in sorted(found, key=self._places.__getitem__)}
 
 
 def _replacing(

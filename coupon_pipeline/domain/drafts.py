@@ -209,7 +209,8 @@ class ProofDraft:
         if not isinstance(extended, Proof):
             count = str(extended.count - 1)
             return refused(w, "target.proof_full", target_id=target_id, count=count)
-        if not all(_has_room(each, extended.metadata()) for each in self._holders):
+        values = extended.metadata()
+        if not all(_has_room(each, values) for each in self._holders):
             limit = str(MAX_METADATA_KEYS)
             return refused(w, "target.metadata_full", target_id=target_id, limit=limit)
         return None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Literal, TypeAlias
 
 System: TypeAlias = Literal["stripe", "salesforce"]
@@ -40,9 +41,16 @@ def digest_of(value: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))
+
+
 def _canonical(value: object) -> object:
+    if value is None or isinstance(value, (str, int)):  # most values by far
+        return value
     if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _canonical(getattr(value, field.name)) for field in fields(value)}
+        return {name: _canonical(getattr(value, name)) for name in _field_names(type(value))}
     if isinstance(value, Mapping):
         return {str(key): _canonical(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -51,6 +59,4 @@ def _canonical(value: object) -> object:
         return sorted(digest_of(each) for each in value)
     if isinstance(value, (date, datetime, Decimal)):
         return {type(value).__name__: str(value)}
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
     raise TypeError(f"{type(value).__name__} has no canonical form")

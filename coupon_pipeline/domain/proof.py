@@ -16,6 +16,7 @@ share of the fingerprints and readable by itself.
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 PROOF_KEY = "coupon_pipeline"
@@ -61,8 +62,8 @@ class Proof:
     def read(cls, metadata: Mapping[str, str]) -> "Proof | ProofUnreadable":
         """What the keys of ours prove; none at all is an empty proof."""
         proof = cls()
-        for key in PROOF_KEYS:
-            part = _readable(metadata.get(key))
+        for text in filter(None, map(metadata.get, PROOF_KEYS)):
+            part = _readable(text)
             if isinstance(part, ProofUnreadable):
                 return part
             proof = proof.together_with(part)
@@ -98,23 +99,22 @@ class Proof:
         }
 
 
-def _readable(text: str | None) -> Proof | ProofUnreadable:
-    if not text:
-        return Proof()
+def _readable(text: str) -> Proof | ProofUnreadable:
     try:
         return _parse(text)
     except ValueError as unreadable:
         return ProofUnreadable(str(unreadable))
 
 
-def _encoded(fingerprints: Sequence[int], width: int) -> str:
+@lru_cache(maxsize=64)
+def _encoded(fingerprints: tuple[int, ...], width: int) -> str:
     parameter, _ = _rice_parameter(fingerprints, width)
     head = _MARK + _digits(width, 1) + _digits(parameter, 1) + _digits(len(fingerprints), 2)
     body = _to_text(_rice_bits(fingerprints, parameter))
     return head + _checksum(head + body) + body
 
 
-def _parts(fingerprints: Sequence[int], width: int) -> list[Sequence[int]] | None:
+def _parts(fingerprints: tuple[int, ...], width: int) -> list[tuple[int, ...]] | None:
     """The fewest parts that fit a value each, or None where all keys are not enough."""
     for count in range(1, len(PROOF_KEYS) + 1):
         parts = [fingerprints[start::count] for start in range(count)]
@@ -128,8 +128,8 @@ def _fingerprint(attachment_id: str, width: int) -> int:
     return int.from_bytes(digest[: _HASH_BITS // 8]) >> (_HASH_BITS - width)
 
 
-def _narrowed(fingerprints: Iterable[int], width: int, narrower: int) -> list[int]:
-    return sorted({each >> (width - narrower) for each in fingerprints})
+def _narrowed(fingerprints: Iterable[int], width: int, narrower: int) -> tuple[int, ...]:
+    return tuple(sorted({each >> (width - narrower) for each in fingerprints}))
 
 
 def _fitted(width: int, fingerprints: set[int]) -> Proof | ProofFull:
@@ -140,11 +140,11 @@ def _fitted(width: int, fingerprints: set[int]) -> Proof | ProofFull:
     for narrower in range(width, _NARROWEST - 1, -1):
         kept = _narrowed(fingerprints, width, narrower)
         if _rice_parameter(kept, narrower)[1] <= _CAPACITY:
-            return Proof(narrower, tuple(kept))
+            return Proof(narrower, kept)
     kept = _narrowed(fingerprints, width, _NARROWEST)
     if _parts(kept, _NARROWEST) is None:
         return ProofFull(len(fingerprints))
-    return Proof(_NARROWEST, tuple(kept))
+    return Proof(_NARROWEST, kept)
 
 
 def _differences(fingerprints: Sequence[int]) -> Iterator[int]:
@@ -154,8 +154,12 @@ def _differences(fingerprints: Sequence[int]) -> Iterator[int]:
         before = each
 
 
-def _rice_parameter(fingerprints: Sequence[int], width: int) -> tuple[int, int]:
-    """The best parameter, and the number of bits that it needs."""
+@lru_cache(maxsize=64)
+def _rice_parameter(fingerprints: tuple[int, ...], width: int) -> tuple[int, int]:
+    """The best parameter, and the number of bits that it needs.
+
+    A proof in the making is looked at several times in a row: whether it fits, and to be written.
+    """
     if not fingerprints:
         return 1, 0
     differences = list(_differences(fingerprints))

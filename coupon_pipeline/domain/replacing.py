@@ -143,7 +143,7 @@ def plan_with_replacements(
         planned = plan(
             [w for w in wanted if w.snapshot_id not in old]
             + [_as_new(each) for each in agreed.values()],
-            {key: _proved_only(each) if key in old else each for key, each in granted.items()},
+            {**granted, **{key: _proved_only(granted[key]) for key in old & granted.keys()}},
         )
         back = {_id_of(each): key for key, each in agreed.items()}
         failed = {

@@ -96,6 +96,11 @@ def plan_target(
     )
 
 
+def ids_of_grants(state: TargetState) -> list[str]:
+    """Every id under which the ledger may remember what was granted on a target."""
+    return _objects_and_ids(state)[1] if isinstance(state, ScheduleState) else [state.target_id]
+
+
 def is_proven(state: TargetState, snapshot_id: str, now: datetime) -> bool:
     """Whether what was written on a target says that the snapshot was attached to it."""
     if isinstance(state, TargetGone):

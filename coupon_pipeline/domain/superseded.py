@@ -20,7 +20,7 @@ def superseded(
     """
     if isinstance(derived, Blocked):
         said = derived.problem(quote_coupon_id=snapshot.quote_coupon_id).message
-    elif granted is None:
+    elif granted is None or granted == derived.terms:
         return None
     else:
         said = "; ".join(str(each) for each in differences(derived.terms, granted))

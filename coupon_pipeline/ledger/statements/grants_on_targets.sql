@@ -9,4 +9,5 @@ where a.attached_at is not null
   and (
     a.target_id in (select target_id from staged)
     or s.order_id in (select order_id from selected_orders)
-  );
+  )
+order by a.attached_at, a.snapshot_id;
