@@ -70,6 +70,7 @@ class Lives(RuleBasedStateMachine):
         instance = self._open.enter_context(dg.DagsterInstance.ephemeral())
         env = self._open.enter_context(pytest.MonkeyPatch.context())
         self.world = World(sandbox, folder, instance, env)
+        self.world.setting("COUPON_PIPELINE_SYNC_START_DATE", FIRST_DAY.isoformat())
         self.coupon = self.world.quote_coupon(Percent_Off__c=10, Duration__c="forever")
         self.percent = 10
         self.signed: list[Signed] = []

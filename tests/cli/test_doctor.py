@@ -261,7 +261,6 @@ def test_a_value_that_is_none_is_status_2(doctor: Doctor) -> None:
 
 
 @pytest.mark.usefixtures("world")
-@pytest.mark.usefixtures("world")
 def test_a_variable_that_is_no_setting_is_told_with_the_one_next_to_it(
     doctor: Doctor, tmp_path: Path
 ) -> None:
@@ -293,6 +292,7 @@ def test_a_sandbox_org_with_a_live_key_is_told(world: World, doctor: Doctor) -> 
     assert "test data would become real discounts" in message
 
 
+@pytest.mark.usefixtures("world")
 def test_a_mapping_that_does_not_fit_names_each_field(doctor: Doctor, tmp_path: Path) -> None:
     """Against what the org's describe says."""
     file = tmp_path / "mapping.toml"
