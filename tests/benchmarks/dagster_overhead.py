@@ -4,9 +4,11 @@ Without Dagster the same stages run one after the other in this process. The mul
 starts a process for each step, and each imports everything again.
 """
 
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 
@@ -18,6 +20,7 @@ from tests.benchmarks.options import Options
 from tests.benchmarks.report import Number
 from tests.world import World
 
+_REPOSITORY = Path(__file__).parents[2]
 _FROM, _TO = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
@@ -42,6 +45,7 @@ def multiprocess_job() -> dg.JobDefinition:
 
 def _in_processes(world: World) -> float:
     days = world.selection()
+    sys.path.append(str(_REPOSITORY))  # the others are given it, and are in another folder by then
     with (
         tempfile.TemporaryDirectory() as folder,
         dg.DagsterInstance.local_temp(folder) as instance,
