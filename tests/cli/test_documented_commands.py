@@ -66,6 +66,7 @@ NOT_RUN = {
     "python -m pip": "needs the network",
     "python -m tests.benchmarks --only": "measures for minutes and writes the page that names it",
     "python -m tests.crashes.faults": "runs for an hour and writes the page that names it",
+    "python -m tests.crashes.matrix": "runs for an hour and writes the page that names it",
     "python -m tests.mutations": "runs for an hour and writes the page that names it",
     "python tests/benchmarks/sandbox.py": "measures for a minute on a machine that is not busy",
     "sf": "Salesforce's own tool, which wants an org",
