@@ -63,7 +63,7 @@ def test_the_demo_ends_with_a_run_that_has_nothing_to_do(
 ) -> None:
     """It is the first thing that people run, and what it names next works; theirs is not used."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("STRIPE_API_KEY", "sk_live_51NotToBeUsed")
+    monkeypatch.setenv("STRIPE_API_KEY", "not to be used")
 
     ran = command("demo", "--orders", "1", "--json")
 
@@ -73,7 +73,7 @@ def test_the_demo_ends_with_a_run_that_has_nothing_to_do(
     assert isinstance(again, dict)
     assert first["orders"] == again["orders"] == 1
     assert again["calls"]["stripe_writes"] == 0
-    assert os.environ["STRIPE_API_KEY"] == "sk_live_51NotToBeUsed"
+    assert os.environ["STRIPE_API_KEY"] == "not to be used"
 
     monkeypatch.delenv("STRIPE_API_KEY")
     explained = ran.document["explained"]
