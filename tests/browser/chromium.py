@@ -25,6 +25,8 @@ _FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # an error page would load itself again in the middle of what it is asked
+    "--disable-auto-reload",
     "--hide-scrollbars",
     f"--window-size={WIDTH},{HEIGHT}",
     "--remote-debugging-port=0",
@@ -43,7 +45,7 @@ new Promise((done, fail) => {
   look();
 })
 """
-_PROTOCOL_AFTER_A_SECOND = "new Promise(d => setTimeout(() => d(location.protocol), 1000))"
+_A_SECOND = "new Promise(done => setTimeout(done, 1000))"
 _SETTLED = """
 const seen = document.body.innerHTML.length + ' ' + document.querySelectorAll('*').length;
 const before = window.seenBefore || {};
@@ -82,10 +84,11 @@ class Page:
     def open_when_served(self, url: str) -> None:
         """The same for a server that is starting: the browser's error page is left again."""
         for _ in range(PATIENCE_SECONDS):
-            self.open(url)
-            if self.ask(_PROTOCOL_AFTER_A_SECOND) != "chrome-error:":
+            refused = self._call("Page.navigate", url=url).get("errorText")
+            if refused is None:
                 return
-        raise AssertionError(f"{url} never answered.")
+            self.ask(_A_SECOND)
+        raise AssertionError(f"{url} never answered: {refused}")
 
     def size(self, width: int, height: int) -> None:
         """Of what is seen, in pixels."""

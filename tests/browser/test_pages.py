@@ -29,7 +29,8 @@ TABLES = (
     "coupon_attachments",
     "salesforce_records",
 )
-_DAYS = 7
+_DAYS = 90
+"""As many as the sandbox's company has orders of: some are always blocked, whatever day it is."""
 
 pytestmark = [
     pytest.mark.ui,
@@ -121,10 +122,18 @@ def test_an_operator_materialises_some_days_and_sees_the_checks_pass(
     page.wait_for("Passed")
     page.wait_until_gone("In Progress")
     assert "Failed" not in page.text()
+    page.settle()
     page.picture(PICTURES / "checks.png")
 
     page.size(1720, 900)
     page.open(f"{dagster}/assets/coupon_attachments?view=events")
     page.wait_for("problems_to_mend")
+    page.settle()
     page.picture(PICTURES / "run.png")
+
+    # the last table on the page; short ones are shown at once, long ones on a click
+    page.click("[Show Markdown]")
+    page.wait_for("what to do")
+    page.settle()
+    page.picture(PICTURES / "problems.png", clip=(160, 96, 1400, 600))
     assert page.errors == []
