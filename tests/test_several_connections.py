@@ -18,6 +18,7 @@ DAYS = {
     "dagster/asset_partition_range_start": "2026-11-02",
     "dagster/asset_partition_range_end": "2026-11-03",
 }
+SCHEMA, LINEAGE = "dagster/column_schema", "dagster/column_lineage"
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -79,6 +80,42 @@ def test_both_are_in_one_graph_under_their_names_and_nothing_mixes(
         assert len(world.coupons()) == 1
         with Ledger(tmp_path / f"{name}.duckdb").reading() as tx:
             assert tx.rows("order_with_most_attachments")[0][0] == orders[name].order_id
+
+
+def test_columns_come_from_columns_of_tables_of_the_same_connection(
+    companies: dict[str, World], instance: dg.DagsterInstance
+) -> None:
+    """Whoever asks where a discount comes from follows them from page to page."""
+    companies["globex"].order(coupons=[companies["globex"].quote_coupon()])
+    defs = definitions()
+    graph = defs.resolve_asset_graph()
+    columns = {
+        key: {column.name for column in schema.columns}
+        for key in graph.get_all_asset_keys()
+        if isinstance(schema := graph.get(key).metadata.get(SCHEMA), dg.TableSchema)
+    }
+
+    result = defs.resolve_job_def(f"globex_{SYNC_JOB}").execute_in_process(
+        instance=instance, tags=DAYS, run_config=QUIET
+    )
+
+    made = [event.materialization for event in result.get_asset_materialization_events()]
+    lineages = {
+        each.asset_key: lineage.column_lineage.deps_by_column
+        for each in made
+        if isinstance(lineage := each.metadata.get(LINEAGE), dg.TableColumnLineageMetadataValue)
+    }
+    assert {key.path[1] for key in lineages} == {
+        "coupon_snapshots",
+        "stripe_coupons",
+        "coupon_attachments",
+        "salesforce_records",
+    }
+    for key, sources in lineages.items():
+        assert sources.keys() <= columns[key]
+        for source in (each for of_column in sources.values() for each in of_column):
+            assert source.asset_key.path[0] == "globex"
+            assert source.column_name in columns[source.asset_key]
 
 
 def test_each_has_its_own_jobs_schedules_sensors_checks_and_pools(

@@ -23,14 +23,20 @@ def column_schema(asset: str) -> dg.TableSchema | None:
     )
 
 
-def column_lineage(asset: str) -> dg.TableColumnLineage | None:
-    """Which columns of which tables a table's columns are made of; None for what is read."""
+def column_lineage(key: dg.AssetKey) -> dg.TableColumnLineage | None:
+    """Which columns of which tables of the same connection a table's columns are made of.
+
+    None for a table that is read.
+    """
+    *prefix, asset = key.path
     columns = _LINEAGE.get(asset)
     if columns is None:
         return None
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(dg.AssetKey(table), name) for table, name in sources]
+            column: [
+                dg.TableColumnDep(dg.AssetKey([*prefix, table]), name) for table, name in sources
+            ]
             for column, sources in columns.items()
         }
     )

@@ -166,7 +166,7 @@ def _show(context: dg.AssetExecutionContext, stage: _Stage, shown: _Shown) -> No
         )
     for currency, amount in sorted(_sum(shown.amounts.values()).items()):
         totals[f"granted_{currency}_minor_units"] = dg.MetadataValue.int(amount)
-    lineage = column_lineage(report.stage)
+    lineage = column_lineage(context.asset_key)
     if lineage is not None:
         totals["dagster/column_lineage"] = dg.MetadataValue.column_lineage(lineage)
     context.add_output_metadata(totals)
