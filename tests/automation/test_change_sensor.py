@@ -23,8 +23,19 @@ def test_it_is_off_in_a_clone_and_on_by_one_setting(world: World) -> None:
 
 
 def _is_on() -> bool:
-    sensor = definitions().get_repository_def().get_sensor_def(NAME)
-    return sensor.default_status is dg.DefaultSensorStatus.RUNNING
+    return _sensor().default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def _sensor() -> dg.SensorDefinition:
+    return definitions().get_repository_def().get_sensor_def(NAME)
+
+
+def test_it_polls_as_often_as_the_connector_unless_told_otherwise(world: World) -> None:
+    """An order then has its discounts about when it has its subscription."""
+    assert _sensor().minimum_interval_seconds == 90
+
+    world.setting("COUPON_PIPELINE_POLL_SECONDS", "300")
+    assert _sensor().minimum_interval_seconds == 300
 
 
 def test_an_activated_order_is_synced_once(operator: Operator, world: World) -> None:
