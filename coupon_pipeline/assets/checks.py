@@ -15,7 +15,6 @@ from coupon_pipeline.assets.agreement import compare_with_systems
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.run import now
 from coupon_pipeline.assets.stage_check import CheckedRun, stage_check
-from coupon_pipeline.assets.write_permissions import missing_permissions
 from coupon_pipeline.domain.proof import Proof
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.domain.targets import ScheduleState, TargetGone, TargetState
@@ -41,10 +40,10 @@ _ANSWER_IS_LOST_AFTER = timedelta(hours=1)
 def salesforce_permissions_are_in_place(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
     """The user may read what is needed and write what the settings allow."""
     del about
-    missing = missing_permissions(at.salesforce.describe(), at.settings)
+    missing = at.salesforce.missing_access(at.settings.coupon_pipeline_write_back)
     return dg.AssetCheckResult(
         passed=not missing,
-        description="; ".join(missing) or "All are there.",
+        description=" ".join(line.message for line in missing) or "All are there.",
         metadata={"missing": len(missing)},
     )
 

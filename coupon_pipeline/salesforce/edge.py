@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
+from coupon_pipeline.domain.diagnosis import Diagnosis
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.mapping_check import DescribedObject, fields_read
 from coupon_pipeline.domain.rates import ConversionRates
@@ -17,9 +18,21 @@ from coupon_pipeline.salesforce.changes import (
     ChangeReader,
     ChangesRead,
 )
-from coupon_pipeline.salesforce.describing import Description, Org, OrgObject, describe, survey
+from coupon_pipeline.salesforce.describing import (
+    Description,
+    Org,
+    OrgObject,
+    Survey,
+    describe,
+    survey,
+)
 from coupon_pipeline.salesforce.errors import SalesforceError
-from coupon_pipeline.salesforce.examination import Examination, Wanted, examine
+from coupon_pipeline.salesforce.examination import (
+    Examination,
+    Wanted,
+    examine,
+    missing_access,
+)
 from coupon_pipeline.salesforce.logins import Login
 from coupon_pipeline.salesforce.mapped_objects import describe_for_mapping
 from coupon_pipeline.salesforce.names import Names
@@ -88,6 +101,15 @@ class SalesforceEdge:
     def examine(self, wanted: Wanted) -> Examination:
         """Whether the org is ready, asked without writing; nothing is raised."""
         return examine(self._session, self._names, wanted)
+
+    def missing_access(self, write_back: Sequence[WriteKind]) -> tuple[Diagnosis, ...]:
+        """The failed lines of `examine` about objects and fields; no request where they are known.
+
+        Raises:
+            SalesforceError: something without which nothing works cannot be read.
+        """
+        found = self.describe()
+        return missing_access(Survey(found.org, found.objects, {}), self._names, write_back)
 
     def permission_set(
         self, write_back: Collection[WriteKind], mapping: CouponMapping

@@ -1,6 +1,6 @@
 """The checks: silent on what is merely bad data, loud where the pipeline contradicts itself."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import dagster as dg
@@ -15,8 +15,11 @@ from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.automation.jobs import AGREEMENT_JOB, SYNC_JOB
 from coupon_pipeline.definitions import definitions
 from coupon_pipeline.ledger.evidence import read_head
+from coupon_pipeline.salesforce import ORDER_COUPON, QUOTE_COUPON, SYNC_RECORD
+from coupon_pipeline.sandbox.salesforce.access import Access
 from tests.world import World
 
+PACKAGE = "stripeConnector__"
 BLOCKING = {
     "every_snapshot_has_terms_or_a_reason",
     "amounts_are_in_the_currency_of_their_order",
@@ -265,17 +268,48 @@ def test_a_record_that_stays_blocked_is_told_after_some_days(
     assert "coupon.percent_out_of_range" in told
 
 
-def test_missing_permissions_are_named(world: World, instance: dg.DagsterInstance) -> None:
-    """The write-back fails later, record by record; here it is said once."""
-    access = world.sandbox.salesforce.integration_user.access
-    access.no_update.add("Order_Stripe_Coupon__c")
-    access.no_create.add("Order_Stripe_Coupon__c")
+@pytest.mark.parametrize(
+    ("taken_away", "told"),
+    [
+        (
+            lambda user: user.no_create.add(ORDER_COUPON),
+            f"create records of {PACKAGE}{ORDER_COUPON}",
+        ),
+        (lambda user: user.no_update.add(QUOTE_COUPON), f"edit records of {PACKAGE}{QUOTE_COUPON}"),
+        (lambda user: user.no_create.add(SYNC_RECORD), f"create records of {PACKAGE}{SYNC_RECORD}"),
+        (lambda user: user.hidden_objects.add(SYNC_RECORD), "does not exist or is hidden"),
+        (
+            lambda user: user.fixed_fields.add((ORDER_COUPON, "Percent_Off__c")),
+            f"may not create Percent Off ({PACKAGE}Percent_Off__c)",
+        ),
+    ],
+)
+def test_missing_permissions_are_named(
+    world: World,
+    instance: dg.DagsterInstance,
+    taken_away: Callable[[Access], None],
+    told: str,
+) -> None:
+    """The write-back fails later, record by record; here it is said once, as `doctor` says it."""
+    taken_away(world.sandbox.salesforce.integration_user.access)
 
     checked = Checked(world, instance)
 
-    told = checked.by_name["salesforce_permissions_are_in_place"]
-    assert not told.passed
-    assert "Order_Stripe_Coupon__c cannot be created" in (told.description or "")
+    assert checked.failed == {"salesforce_permissions_are_in_place"}
+    said = checked.by_name["salesforce_permissions_are_in_place"].description or ""
+    assert told in said
+
+
+def test_what_the_settings_leave_out_needs_no_permission(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """An org may give the user no more than it has to."""
+    access = world.sandbox.salesforce.integration_user.access
+    access.no_create |= {ORDER_COUPON, SYNC_RECORD}
+    access.no_update |= {SYNC_RECORD}
+    world.setting("COUPON_PIPELINE_WRITE_BACK", "stripe_ids")
+
+    assert Checked(world, instance).failed == set()
 
 
 def test_a_run_with_nothing_new_asks_stripe_nothing_for_its_checks(

@@ -41,6 +41,13 @@ def faults_of(lines: Iterable[Diagnosis]) -> tuple[Diagnosis, ...]:
     return tuple(line for line in lines if line.status is Status.FAILED)
 
 
+def missing_access(
+    found: Survey, names: Names, write_back: Sequence[WriteKind]
+) -> tuple[Diagnosis, ...]:
+    """What may not be read or written though it is needed; empty where all is in place."""
+    return faults_of(access_lines(found, names, write_back))
+
+
 def _without(
     need: ObjectNeed, names: Names, write_back: Sequence[WriteKind], found: Survey
 ) -> list[Diagnosis]:
