@@ -326,6 +326,11 @@ class World:
         )
         return schedule.id
 
+    def phases_to_send(self, schedule_id: str) -> list[JsonObject]:
+        """All phases of a schedule in the form of an update that changes nothing."""
+        schedule = self.stripe.v1.subscription_schedules.retrieve(schedule_id)
+        return [_phase(each) for each in schedule.phases]
+
     def put_on_last_phase_by_hand(self, schedule_id: str, coupon_id: str) -> int:
         """Somebody adds a coupon to the last phase in the Stripe dashboard; when that begins."""
         schedule = self.stripe.v1.subscription_schedules.retrieve(schedule_id)

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from coupon_pipeline.assets.overwritten_discounts import find_overwritten
+from coupon_pipeline.assets.overwritten_changes import find_overwritten
 from coupon_pipeline.assets.rebuilding import EVERYTHING, read_systems
 from coupon_pipeline.assets.resources import open_stripe
 from coupon_pipeline.assets.run import now

@@ -13,8 +13,11 @@ import dagster as dg
 
 from coupon_pipeline.assets.agreement import compare_with_systems
 from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.overwritten_changes import find_overwritten
 from coupon_pipeline.assets.run import now
 from coupon_pipeline.assets.stage_check import CheckedRun, stage_check
+from coupon_pipeline.domain.audit_targets import still_undone
+from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.domain.proof import Proof
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.domain.targets import ScheduleState, TargetGone, TargetState
@@ -22,13 +25,14 @@ from coupon_pipeline.ledger import Transaction, inspection, source
 from coupon_pipeline.ledger.inspection import CurrenciesOfTerms, Finding, GrantedOn
 from coupon_pipeline.ledger.problems import read_open_problems
 from coupon_pipeline.settings import FIRST_POSSIBLE_DAY
-from coupon_pipeline.stripe_api import Job
+from coupon_pipeline.stripe_api import Job, StripeEdgeError
 from coupon_pipeline.stripe_api.targets import read_target
 
 _SHOWN = 20
 _TARGETS_READ = 50
 _SAMPLE = 10
 _ANSWER_IS_LOST_AFTER = timedelta(hours=1)
+_EVENTS_LOOKED_BACK = timedelta(days=7)
 
 
 @stage_check(
@@ -224,6 +228,37 @@ def the_ledger_agrees_with_both_systems(about: CheckedRun, at: Connection) -> dg
 
 @stage_check(
     asset="coupon_attachments",
+    speaks_of="run",
+    remedy="If the change was meant, somebody has to make it in Stripe again: the pipeline cannot "
+    "know that it was. `coupon-pipeline audit` tells of 30 days.",
+)
+def no_change_of_others_was_undone(about: CheckedRun, at: Connection) -> dg.AssetCheckResult:
+    """No write of the last 7 days undid what somebody changed between its read and the write.
+
+    Stripe's events tell it, which the job `agreement` looks through each night; a run over some
+    days looks through those of its own writes. What was made again since is not told. Warns only.
+    """
+    run_id = None if about.days is None else about.run_id
+    try:
+        found = find_overwritten(at.ledger, at.stripe, run_id=run_id, back=_EVENTS_LOOKED_BACK)
+    except StripeEdgeError as error:
+        unread = Problem("stripe.events_unread", {"message": error.message})
+        return dg.AssetCheckResult(passed=True, description=f"{unread.message} {unread.fix}")
+    names = sorted({each.target_id for each in found})[:_TARGETS_READ]
+    jobs = [Job(name, partial(read_target, at.stripe, name)) for name in names]
+    targets = [o.result for outcomes in at.stripe.run_all(jobs) for o in outcomes if o.result]
+    return _result(
+        [
+            Finding("", each.target_id, f"was edited before run {each.run_id} wrote: {each.words}")
+            for each in still_undone(found, targets)
+        ],
+        dg.AssetCheckSeverity.WARN,
+        counts={"targets_read": len(names)},
+    )
+
+
+@stage_check(
+    asset="coupon_attachments",
     speaks_of="everything",
     remedy="`coupon-pipeline problems` lists each record with what to mend.",
 )
@@ -258,11 +293,12 @@ CHECKS = (
     every_attachment_has_its_proof,
     the_ledger_agrees_with_itself,
     the_ledger_agrees_with_both_systems,
+    no_change_of_others_was_undone,
     no_record_stays_blocked,
 )
 """In the order of the way of the data."""
-AT_NIGHT = (the_ledger_agrees_with_both_systems,)
-"""Those that read too much for each run of the job `sync`."""
+AT_NIGHT = (the_ledger_agrees_with_both_systems, no_change_of_others_was_undone)
+"""Those that read too much for each run of the job `sync`, or that need one more permission."""
 
 
 def _select(tx: Transaction, about: CheckedRun) -> None:
@@ -311,8 +347,10 @@ def _result(
         passed=not findings,
         severity=severity,
         metadata=metadata,
-        description=f"{len(findings)} found: order {findings[0].order_id}, "
-        f"{findings[0].record_id} {findings[0].what}."
-        if findings
-        else None,
+        description=f"{len(findings)} found: {_told(findings[0])}." if findings else None,
     )
+
+
+def _told(found: Finding) -> str:
+    order = f"order {found.order_id}, " if found.order_id else ""
+    return f"{order}{found.record_id} {found.what}"

@@ -15,7 +15,7 @@ from coupon_pipeline.assets.collector import collector_paused
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.decision_book import DecisionBook
 from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
-from coupon_pipeline.assets.overwritten_discounts import WrittenFor, note_overwritten
+from coupon_pipeline.assets.overwritten_changes import WrittenFor, note_overwritten
 from coupon_pipeline.assets.planning_ahead import ahead_with, orders_in, planned_ahead
 from coupon_pipeline.assets.reading_targets import Target, ids_of, read_targets
 from coupon_pipeline.assets.replacements import asked_for, granted_terms

@@ -38,6 +38,8 @@ from coupon_pipeline.ledger.replacements import Replacement, record_replacements
 from coupon_pipeline.stripe_api import Answer, StripeEdgeError
 from coupon_pipeline.stripe_api.targets import parse_schedule, parse_subscription
 
+_OVERWRITTEN = frozenset({"target.overwritten", "target.edit_overwritten"})
+"""What no later look at a target shows: it stays told."""
 _GRANTED = frozenset({"attached", "adopted", "replaced", "unchanged"})
 _MADE = frozenset({"attached", "adopted", "replaced"})
 
@@ -314,10 +316,11 @@ class DecisionBook:
         if outcome.outcome == "replaced" and old is not None:
             self.replaced.append(self._replacement(old, row))
         elif old is not None and old.granted:
+            says = old if outcome.code is None and old.code in _OVERWRITTEN else outcome
             row = replace(
                 old,
-                code=outcome.code,
-                details=outcome.details,
+                code=says.code,
+                details=says.details,
                 discount_id=outcome.discount_id or old.discount_id,
             )
         elif old is not None and _says_the_same(old, row):

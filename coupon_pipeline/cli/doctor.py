@@ -174,7 +174,7 @@ def _examine_stripe(settings: Settings, lines: list[Diagnosis]) -> StripeExamina
         return None
     with closing(edge):
         lines.append(_STRIPE.passed(f"{settings.stripe().api_base}."))
-        return edge.examine(read_events=settings.coupon_pipeline_read_events)
+        return edge.examine()
 
 
 def _modes(*, is_sandbox: bool, live: bool) -> Diagnosis:

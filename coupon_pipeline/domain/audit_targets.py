@@ -1,15 +1,18 @@
 """What differs on the targets: discounts that no grant accounts for, ours and those of others."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from coupon_pipeline.domain.difference import Difference, Held, Mender, Seen
+from coupon_pipeline.domain.overwritten import Overwritten
+from coupon_pipeline.domain.phase_edits import PhaseEdit
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
     LiveDiscount,
     ScheduleState,
     SubscriptionState,
     TargetGone,
+    TargetState,
 )
 
 
@@ -73,35 +76,51 @@ def differing_targets(ours: Held, theirs: Held, seen: Seen, now: int) -> Iterato
 
 
 def overwritten_by_us(seen: Seen) -> Iterator[Difference]:
-    """Discounts that came between a read and a write of ours, unless somebody put them back."""
-    there = {
-        (name, live.coupon_id)
-        for state in seen.targets
-        if not isinstance(state, TargetGone)
-        for subscription in [state.subscription if isinstance(state, ScheduleState) else state]
-        if subscription is not None
-        for name in _names_of(state)
-        for live in subscription.live_discounts()
-    }
-    for each in seen.overwritten:
-        if (each.target_id, each.removed.coupon_id) in there:
-            continue
+    """Changes that came between a read and a write of ours, unless somebody made them again."""
+    for each in still_undone(seen.overwritten, seen.targets):
+        at = f"{each.at:%Y-%m-%d %H:%M:%S} UTC"
+        is_edit = isinstance(each.undone, PhaseEdit)
         yield Difference(
             "overwritten",
-            each.removed.discount_id,
-            "Somebody added {discount} to {target} in the seconds before run {run} wrote it, and "
+            each.record_id,
+            "Somebody edited {target} in the seconds before run {run} wrote it, and the write "
+            "undid that, at {at}: {what}."
+            if is_edit
+            else "Somebody added {what} to {target} in the seconds before run {run} wrote it, and "
             "the write took that away, at {at}.",
-            "If the customer is owed it, add the coupon to {target} in Stripe by hand; it begins "
-            "anew then. Stripe keeps what tells of it for 30 days.",
+            "If the change was meant, make it in Stripe again. Stripe keeps what tells of it for "
+            "30 days."
+            if is_edit
+            else "If the customer is owed it, add the coupon to {target} in Stripe by hand; it "
+            "begins anew then. Stripe keeps what tells of it for 30 days.",
             Mender.PERSON,
-            {
-                "target": each.target_id,
-                "discount": each.words,
-                "run": each.run_id,
-                "at": f"{each.removed.removed_at:%Y-%m-%d %H:%M:%S} UTC",
-            },
+            {"target": each.target_id, "what": each.words, "run": each.run_id, "at": at},
             contradicts_ledger=False,
         )
+
+
+def still_undone(
+    found: Iterable[Overwritten], targets: Iterable[TargetState]
+) -> Iterator[Overwritten]:
+    """What the targets, as they are now, still lack; of a target that is not given, all."""
+    coupons: set[tuple[str, str | None]] = set()
+    schedules: dict[str, ScheduleState] = {}
+    for state in targets:
+        if isinstance(state, TargetGone):
+            continue
+        if isinstance(state, ScheduleState):
+            schedules[state.schedule_id] = state
+        subscription = state.subscription if isinstance(state, ScheduleState) else state
+        live = subscription.live_discounts() if subscription is not None else ()
+        coupons |= {(name, each.coupon_id) for name in _names_of(state) for each in live}
+    for each in found:
+        undone = each.undone
+        if isinstance(undone, PhaseEdit):
+            schedule = schedules.get(undone.schedule_id)
+            if schedule is None or undone.is_undone(schedule):
+                yield each
+        elif (each.target_id, undone.coupon_id) not in coupons:
+            yield each
 
 
 def _names_of(state: SubscriptionState | ScheduleState) -> set[str]:

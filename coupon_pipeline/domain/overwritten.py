@@ -1,13 +1,17 @@
-"""Discounts of others that a write of ours took away, because they came after the read.
+"""Changes of others that a write of ours undid, because they came after the read.
 
-A list of discounts replaces what is there, and no answer shows what that was. Stripe's events tell
-which request took a discount away (https://docs.stripe.com/api/events/object).
+A list of discounts or of phases replaces what is there, and no answer shows what that was. Stripe's
+events tell which request took a discount away and what a schedule was before it
+(https://docs.stripe.com/api/events/object).
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeAlias
+
+from coupon_pipeline.domain.phase_edits import Json, PhaseEdit, RewrittenPhases, phase_edits
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,41 +36,66 @@ class OwnWrite:
     """None where its answer was lost."""
     idempotency_key: str
     known: frozenset[str]
+    before: Json = field(default_factory=dict)
+    """What it was to replace, as that was read."""
+    sent: Json = field(default_factory=dict)
+    """Its parameters."""
+
+
+Told: TypeAlias = RemovedDiscount | RewrittenPhases
+"""What an event tells of a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overwritten:
-    """A discount that somebody added between the read and the write of ours that removed it."""
+    """Something that somebody changed between the read and the write of ours that undid it."""
 
     target_id: str
     run_id: str
-    removed: RemovedDiscount
+    at: datetime
+    undone: RemovedDiscount | PhaseEdit
+
+    @property
+    def record_id(self) -> str:
+        """The discount that is gone, or the schedule."""
+        undone = self.undone
+        return undone.discount_id if isinstance(undone, RemovedDiscount) else undone.schedule_id
 
     @property
     def words(self) -> str:
-        """Which discount it is."""
-        return f"discount {self.removed.discount_id} from coupon {self.removed.coupon_id}"
+        """Which discount or which edit it is."""
+        undone = self.undone
+        if isinstance(undone, PhaseEdit):
+            return undone.words
+        return f"discount {undone.discount_id} from coupon {undone.coupon_id}"
 
 
 def overwritten(
-    writes: Sequence[OwnWrite], removed: Iterable[RemovedDiscount], replaced: frozenset[str]
+    writes: Sequence[OwnWrite], told: Iterable[Told], replaced: frozenset[str]
 ) -> tuple[Overwritten, ...]:
-    """What writes of ours took away without knowing of it, in the order of the events.
+    """What writes of ours undid without knowing of it, in the order of the events.
 
     Args:
         writes: those that may have done it.
-        removed: what the events tell.
+        told: what the events tell.
         replaced: discounts that made room for others of ours, which was meant.
     """
     by_request = {each.request_id: each for each in writes if each.request_id is not None}
     by_key = {each.idempotency_key: each for each in writes}
-    found = []
-    for each in removed:
+    found: list[Overwritten] = []
+    for each in told:
         write = by_request.get(each.request_id or "") or by_key.get(each.idempotency_key or "")
-        if write is None or each.discount_id in write.known | replaced:
-            continue
-        found.append(Overwritten(write.target_id, write.run_id, each))
+        if write is not None:
+            found += _undone_by(write, each, replaced)
     return tuple(found)
+
+
+def _undone_by(write: OwnWrite, told: Told, replaced: frozenset[str]) -> Iterator[Overwritten]:
+    if isinstance(told, RewrittenPhases):
+        for edit in phase_edits(told, write.before, write.sent):
+            yield Overwritten(write.target_id, write.run_id, told.at, edit)
+    elif told.discount_id not in write.known | replaced:
+        yield Overwritten(write.target_id, write.run_id, told.removed_at, told)
 
 
 def discounts_named(*texts: str | None) -> frozenset[str]:

@@ -98,6 +98,12 @@ def phase_params(
     return params
 
 
+def writable(body: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+    """What of a phase as shown an update can send, in the form of a request."""
+    params = _written(body, PHASE)
+    return params if isinstance(params, Mapping) else {}
+
+
 def unwritable(body: Mapping[str, JsonValue]) -> tuple[str, ...]:
     """Paths of what the phase has and no parameter takes; empty if it can be sent back whole."""
     return tuple(sorted(set(_beyond(body, PHASE, ""))))

@@ -614,10 +614,17 @@ _ATTACHMENTS = (
         "anew then, so the pipeline does not do that by itself.",
     ),
     ProblemKind(
+        "target.edit_overwritten",
+        Effect.REPORTED,
+        "Somebody edited {target_id} in the seconds before a write of ours, which undid that: "
+        "{edits}. The write sends the phases that were read.",
+        "If the edit was meant, make it in Stripe again.",
+    ),
+    ProblemKind(
         "stripe.events_unread",
         Effect.REPORTED,
-        "Nobody could look whether writes of ours took discounts away that were added in the "
-        "seconds before: {message}",
+        "Nobody could look whether writes of ours undid what others changed in the seconds "
+        "before: {message}",
         "Give the key the permission Events: Read in the Stripe dashboard (docs/permissions.md), "
         "or set COUPON_PIPELINE_READ_EVENTS=false. `coupon-pipeline audit` looks again.",
     ),

@@ -157,7 +157,7 @@ class Settings(AlertSettings):
     coupon_pipeline_apply_late: bool = False
     coupon_pipeline_customer_discount: Literal["keep", "replace"] = "keep"
     coupon_pipeline_read_events: bool = False
-    """Whether a run that wrote to targets looks for discounts that it took away unknowingly."""
+    """Whether a run that wrote to targets looks for changes of others that it undid unknowingly."""
     coupon_pipeline_extra_currencies: Annotated[
         tuple[str, ...], NoDecode, BeforeValidator(_words)
     ] = ()

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import cached_property, partial
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
-from coupon_pipeline.domain.overwritten import RemovedDiscount
+from coupon_pipeline.domain.overwritten import Told
 from coupon_pipeline.domain.reuse import Reading, StripeCoupon
 from coupon_pipeline.domain.terms import Terms
 from coupon_pipeline.stripe_api import account, attachments, coupons, events
@@ -95,9 +95,9 @@ class StripeEdge(StripeConnection):
         """Subscriptions that fit Stripe's filters."""
         return list_all(self.send, SUBSCRIPTIONS, params)
 
-    def removed_discounts(self, since: datetime) -> Iterator[RemovedDiscount]:
-        """Discounts that requests took away since then, as Stripe's events tell."""
-        return events.removed_discounts(self.send, since)
+    def undoing_events(self, since: datetime) -> Iterator[Told]:
+        """What requests took away or rewrote since then, as Stripe's events tell."""
+        return events.undoing_events(self.send, since)
 
     def list_schedules(self, params: Mapping[str, object]) -> Iterator[JsonObject]:
         """Schedules that fit Stripe's filters."""
@@ -112,6 +112,6 @@ class StripeEdge(StripeConnection):
         """The next invoice, as it is or with changes such as `{"discounts": [...]}`."""
         return account.preview_invoice(self.send, target_id, params)
 
-    def examine(self, *, read_events: bool = False) -> Examination:
+    def examine(self) -> Examination:
         """Whether key and account are ready, asked without writing; nothing is raised."""
-        return examine(self, read_events=read_events)
+        return examine(self)

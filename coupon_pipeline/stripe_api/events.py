@@ -3,29 +3,33 @@
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from coupon_pipeline.domain.overwritten import RemovedDiscount
+from coupon_pipeline.domain.overwritten import RemovedDiscount, Told
+from coupon_pipeline.domain.phase_edits import RewrittenPhases
 from coupon_pipeline.stripe_api.listing import list_all
 from coupon_pipeline.stripe_api.messages import EVENTS, JsonObject, Send
 from coupon_pipeline.stripe_api.reading import Reader
 
 KEPT = timedelta(days=30)
+_DISCOUNT_DELETED, _SCHEDULE_UPDATED = "customer.discount.deleted", "subscription_schedule.updated"
 _CLOCKS_DIFFER = timedelta(minutes=5)
 
 
-def removed_discounts(send: Send, since: datetime) -> Iterator[RemovedDiscount]:
-    """Discounts that requests took away since then, newest first; 100 in a read.
+def undoing_events(send: Send, since: datetime) -> Iterator[Told]:
+    """Discounts that requests took away since then, and schedules of which they changed the phases.
 
-    What Stripe did by itself, such as ending one, names no request and is left out.
+    Newest first, 100 in a read. What Stripe did by itself, such as ending a discount, names no
+    request and is left out.
 
     Raises:
         StripeEdgeError: they could not be had.
     """
     begin = int((since - _CLOCKS_DIFFER).timestamp())
-    params = {"type": "customer.discount.deleted", "created": {"gte": begin}}
-    for event in list_all(send, EVENTS, params):
-        removed = _removed(Reader(event))
-        if removed.request_id is not None or removed.idempotency_key is not None:
-            yield removed
+    params = {"types": [_DISCOUNT_DELETED, _SCHEDULE_UPDATED], "created": {"gte": begin}}
+    for body in list_all(send, EVENTS, params):
+        event = Reader(body)
+        told = _removed(event) if event.text("type") == _DISCOUNT_DELETED else _rewritten(event)
+        if told is not None and (told.request_id or told.idempotency_key):
+            yield told
 
 
 def _removed(event: Reader) -> RemovedDiscount:
@@ -38,6 +42,23 @@ def _removed(event: Reader) -> RemovedDiscount:
         request_id=request.optional_text("id"),
         idempotency_key=request.optional_text("idempotency_key"),
         removed_at=datetime.fromtimestamp(event.whole("created"), UTC),
+    )
+
+
+def _rewritten(event: Reader) -> RewrittenPhases | None:
+    """None where the phases stayed as they were."""
+    request, data = Reader(event.inner("request")), Reader(event.inner("data"))
+    schedule, previous = Reader(data.inner("object")), Reader(data.inner("previous_attributes"))
+    if "phases" not in previous.body:
+        return None
+    return RewrittenPhases(
+        schedule_id=schedule.text("id"),
+        before=previous.objects("phases"),
+        after=schedule.objects("phases"),
+        began=Reader(schedule.inner("current_phase")).optional_whole("start_date"),
+        request_id=request.optional_text("id"),
+        idempotency_key=request.optional_text("idempotency_key"),
+        at=datetime.fromtimestamp(event.whole("created"), UTC),
     )
 
 

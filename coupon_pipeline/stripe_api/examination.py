@@ -51,11 +51,8 @@ class Examination:
     account: Account | None
 
 
-def examine(stripe: StripeConnection, *, read_events: bool = False) -> Examination:
-    """All lines about key and account. What cannot be asked is a line too: nothing is raised.
-
-    Of events only where the settings say that runs read them.
-    """
+def examine(stripe: StripeConnection) -> Examination:
+    """All lines about key and account. What cannot be asked is a line too: nothing is raised."""
     account: Account | None = None
     try:
         account = retrieve_account(stripe.send)
@@ -71,7 +68,7 @@ def examine(stripe: StripeConnection, *, read_events: bool = False) -> Examinati
         return Examination((_key_line(stripe), failed, of_clock(_CLOCK, stripe.clock_skew)), None)
     lines = [_key_line(stripe), about]
     if stripe.key_is_restricted():
-        lines += _restricted(stripe, [n for n in NEEDS if read_events or not n.for_events])
+        lines += _restricted(stripe)
     else:
         lines.append(_PERMISSIONS.passed("A secret key has every permission."))
     lines.append(of_clock(_CLOCK, stripe.clock_skew))
@@ -89,8 +86,8 @@ def _key_line(stripe: StripeConnection) -> Diagnosis:
     )
 
 
-def _restricted(stripe: StripeConnection, needs: Sequence[Need]) -> list[Diagnosis]:
-    asked: list[Endpoint] = [need.ask for need in needs]
+def _restricted(stripe: StripeConnection) -> list[Diagnosis]:
+    asked: list[Endpoint] = [need.ask for need in NEEDS]
     for kind in KINDS:
         asked += [Endpoint(method, kind.path) for method in _METHODS]
     jobs = [Job(each.label, partial(_ask, stripe, each)) for each in dict.fromkeys(asked)]
@@ -100,7 +97,7 @@ def _restricted(stripe: StripeConnection, needs: Sequence[Need]) -> list[Diagnos
     telling = frozenset(
         each.method for each in asked if "{id}" in each.path and told[each.label] is _Told.REFUSED
     )
-    needed = [_needed(need, told[need.ask.label], telling) for need in needs]
+    needed = [_needed(need, told[need.ask.label], telling) for need in NEEDS]
     return [*needed, *_beyond(told, telling)]
 
 

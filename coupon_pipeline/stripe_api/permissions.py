@@ -50,8 +50,6 @@ class Need:
     ask: Endpoint
     """A list that reads one object, or a change of an object that cannot exist."""
     optional: bool = False
-    for_events: bool = False
-    """Whether runs need it only with `COUPON_PIPELINE_READ_EVENTS`."""
 
 
 NEEDS: tuple[Need, ...] = (
@@ -88,11 +86,10 @@ NEEDS: tuple[Need, ...] = (
     ),
     Need(
         Permission("Events", "Read", "event"),
-        "to tell discounts that somebody added while a subscription was written: for `audit`, and "
-        "for runs with `COUPON_PIPELINE_READ_EVENTS`",
+        "to tell what somebody changed while a subscription or schedule was written: each night, "
+        "for `audit`, and for runs with `COUPON_PIPELINE_READ_EVENTS`",
         EVENTS,
         optional=True,
-        for_events=True,
     ),
 )
 """Read stands beside Write only to tell the two apart: a key that may write may read."""

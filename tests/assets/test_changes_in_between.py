@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any, cast
 
+import dagster as dg
 import pytest
 
 from coupon_pipeline.assets.agreement import compare_with_systems
+from coupon_pipeline.automation.jobs import AGREEMENT_JOB
+from coupon_pipeline.definitions import definitions
 from coupon_pipeline.domain.difference import Mender
 from coupon_pipeline.domain.problems import RecordNames
 from coupon_pipeline.domain.records import Selection
@@ -172,6 +176,14 @@ def _somebody_adds_a_coupon(world: World, order: MadeOrder) -> tuple[str, str]:
     return coupon, str(order.subscription_id)
 
 
+def _night(instance: dg.DagsterInstance) -> dg.AssetCheckEvaluation:
+    """What the job of each night says of changes that writes undid."""
+    night = definitions().resolve_job_def(AGREEMENT_JOB).execute_in_process(instance=instance)
+    name = "no_change_of_others_was_undone"
+    (told,) = (e for e in night.get_asset_check_evaluations() if e.check_name == name)
+    return told
+
+
 def _events_read(world: World) -> int:
     return sum(call.path == "/v1/events" for call in world.sandbox.calls.all("stripe"))
 
@@ -245,6 +257,108 @@ def test_the_audit_tells_what_writes_took_away_until_somebody_put_it_back(
     )
     (unseen,) = compare_with_systems(load_settings(), world.ledger).problems
     assert unseen.code == "stripe.events_unread"
+
+
+def _somebody_edits_the_last_phase(world: World, schedule_id: str, **edit: object) -> None:
+    """While the schedule is being written."""
+    phases = world.phases_to_send(schedule_id)
+    phases[-1] |= edit
+    params = {"phases": phases, "proration_behavior": "none"}
+    path = f"/v1/subscription_schedules/{schedule_id}"
+    _meanwhile(world, lambda: world.sandbox.stripe.call("POST", path, params))
+
+
+def test_what_somebody_edited_in_a_later_phase_and_our_write_undid_is_told(world: World) -> None:
+    """The answer shows our own phases; the event of the write has those before it."""
+    world.setting("COUPON_PIPELINE_READ_EVENTS", "true")
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    schedule_id = world.manage(order)
+    theirs = str(world.stripe_create("coupon", percent_off=50, duration="forever")["id"])
+
+    _somebody_edits_the_last_phase(
+        world, schedule_id, description="Agreed by phone", discounts=[{"coupon": theirs}]
+    )
+
+    report = world.sync_without_dagster(EVER)
+
+    (problem,) = report.problems
+    assert (problem.code, problem.order_id) == ("target.edit_overwritten", order.order_id)
+    assert all(word in problem.message for word in (schedule_id, theirs, "Agreed by phone"))
+    assert _events_read(world) == 1
+    again = world.sync_without_dagster(EVER)
+    assert [each.code for each in again.problems] == ["target.edit_overwritten"]
+
+
+def test_a_write_that_undid_nothing_is_told_of_nothing(world: World) -> None:
+    """Coupons on the order and its lines, of each duration, and later sent on by their ids."""
+    world.setting("COUPON_PIPELINE_READ_EVENTS", "true")
+    terms = (
+        {"Duration__c": "once"},
+        {"Duration__c": "repeating", "Duration_In_Months__c": 14, "Percent_Off__c": 20},
+        {"Duration__c": "forever", "Percent_Off__c": 30},
+    )
+    coupons = [world.quote_coupon(**each) for each in terms]
+    order = world.order(coupons=coupons, lines=[coupons])
+    world.manage(order)
+
+    reports = [world.sync_without_dagster(EVER)]
+    for _ in range(3):
+        world.let_time_pass(days=20)
+        reports.append(world.sync_without_dagster(EVER))
+
+    assert [report.problems for report in reports] == [()] * 4
+    assert _events_read(world) > 1
+
+
+def test_each_night_tells_what_a_write_undid_until_somebody_does_it_again(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """Without a setting: the runs do not look. So does `audit`."""
+    coupon = world.quote_coupon(Duration__c="forever")
+    schedule_id = world.manage(world.order(coupons=[coupon]))
+    _somebody_edits_the_last_phase(world, schedule_id, description="Agreed by phone")
+    assert world.sync_without_dagster(EVER).problems == ()
+    theirs, target = _somebody_adds_a_coupon(world, world.order(coupons=[coupon]))
+    assert world.sync_without_dagster(EVER).problems == ()
+
+    told = _night(instance)
+
+    assert (told.passed, told.severity) == (False, dg.AssetCheckSeverity.WARN)
+    assert told.metadata["found"].value == 2
+    findings = str(told.metadata["findings"].value)
+    assert all(word in findings for word in (schedule_id, "Agreed by phone", theirs, target))
+    audited = compare_with_systems(load_settings(), world.ledger).differences
+    said = [each.what(RecordNames()) for each in audited if each.kind == "overwritten"]
+    assert len(said) == 2
+    assert any("Agreed by phone" in each for each in said)
+
+    phases = world.phases_to_send(schedule_id)
+    phases[-1]["description"] = "Agreed by phone"
+    world.stripe.v1.subscription_schedules.update(
+        schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+    )
+    kept = world.discount_ids(target)
+    world.discounts_by_hand(target, [*({"discount": d} for d in kept), {"coupon": theirs}])
+
+    assert _night(instance).passed
+
+
+def test_a_night_without_the_permission_for_events_says_so_and_passes(
+    world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can be left out."""
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    _somebody_adds_a_coupon(world, order)
+    world.sync_without_dagster(EVER)
+    key = world.sandbox.stripe.restricted_key(
+        "rak_coupon_read", "rak_subscription_read", "rak_customer_read"
+    )
+    monkeypatch.setenv("STRIPE_API_KEY", key)
+
+    told = _night(instance)
+
+    assert told.passed
+    assert "Events: Read" in (told.description or "")
 
 
 @pytest.mark.slow

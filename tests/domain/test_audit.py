@@ -63,9 +63,8 @@ ON_SCHEDULE = replace(
     targets={ORDER: ORDERED},
     discounts={"sn_1": replace(GRANTED, target_id=ORDERED)},
 )
-LOST = Overwritten(
-    "sub_1", "run-1", RemovedDiscount("di_9", "sf-9", "sub_1", "req_1", "key-1", ACTIVATED)
-)
+REMOVED = RemovedDiscount("di_9", "sf-9", "sub_1", "req_1", "key-1", ACTIVATED)
+LOST = Overwritten("sub_1", "run-1", ACTIVATED, REMOVED)
 Told = tuple[str, str, Mender]
 
 
@@ -329,7 +328,7 @@ NO_DIFFERENCE: dict[str, tuple[Held, Held, Seen]] = {
     "what a write of ours took away was put back": (
         HELD,
         HELD,
-        replace(SEEN, overwritten=[replace(LOST, removed=replace(LOST.removed, coupon_id="sf-1"))]),
+        replace(SEEN, overwritten=[replace(LOST, undone=replace(REMOVED, coupon_id="sf-1"))]),
     ),
     "others keep their own metadata on a coupon": (
         HELD,

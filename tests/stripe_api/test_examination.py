@@ -38,7 +38,7 @@ def examined(account: StripeAccount, *permissions: str, **switches: str) -> dict
             SecretStr(key), base_url=sandbox.addresses.stripe_url, pause=lambda _: None
         )
         with closing(edge):
-            return {line.check: line for line in edge.examine(read_events=True).lines}
+            return {line.check: line for line in edge.examine().lines}
     finally:
         sandbox.run_on_loop(lambda: turn(sandbox.switches, before))
 
@@ -100,18 +100,6 @@ def test_asking_for_permissions_changes_nothing(shared: StripeAccount) -> None:
         assert edge.calls.writes == 0
 
     assert everything(shared) == before
-
-
-def test_events_are_asked_for_only_where_runs_read_them(shared: StripeAccount) -> None:
-    """Who does not look at them needs no permission for it."""
-    key = shared.sandbox.stripe.restricted_key(*TO_GIVE)
-    shared.sandbox.calls.clear()
-    with closing(StripeEdge(SecretStr(key), base_url=shared.sandbox.addresses.stripe_url)) as edge:
-        lines = {line.check for line in edge.examine().lines}
-
-    assert "stripe.permission.rak_event_read" not in lines
-    assert "/v1/events" not in {call.path for call in shared.sandbox.calls.all("stripe")}
-    assert "stripe.permission.rak_event_read" in examined(shared, *TO_GIVE)
 
 
 def test_a_secret_key_is_sent_reads_only(shared: StripeAccount) -> None:

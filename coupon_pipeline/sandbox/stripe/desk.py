@@ -9,7 +9,7 @@ from coupon_pipeline.sandbox.stripe.accounts import advance_clock
 from coupon_pipeline.sandbox.stripe.agenda import Agenda
 from coupon_pipeline.sandbox.stripe.answers import Answer, Call, Shown
 from coupon_pipeline.sandbox.stripe.endpoints import Endpoint
-from coupon_pipeline.sandbox.stripe.events import NOBODY, Cause, note_discounts
+from coupon_pipeline.sandbox.stripe.events import NOBODY, Cause, note_changes
 from coupon_pipeline.sandbox.stripe.expanding import Expansion
 from coupon_pipeline.sandbox.stripe.invoices import create_preview
 from coupon_pipeline.sandbox.stripe.searching import SearchIndex, search
@@ -57,7 +57,7 @@ class Desk:
     def commit(self, cause: Cause = NOBODY) -> None:
         """Keep what was changed and look when it wants to happen next."""
         store = self.account.store
-        note_discounts(self.account, cause)
+        note_changes(self.account, cause)
         changed = store.changed()
         store.commit()
         self._settle(changed)

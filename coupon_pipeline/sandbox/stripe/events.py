@@ -1,7 +1,8 @@
-"""Events about discounts (https://docs.stripe.com/api/events).
+"""Events about discounts and schedules (https://docs.stripe.com/api/events).
 
-Only `customer.discount.created` and `customer.discount.deleted`, and of those only what a request
-caused: what the clock does, such as using a `once` up, leaves none here.
+Only `customer.discount.created`, `customer.discount.deleted` and `subscription_schedule.updated`,
+and of those only what a request caused: what the clock does, such as using a `once` up or beginning
+a phase, leaves none here.
 """
 
 import hashlib
@@ -36,20 +37,25 @@ class Cause:
 NOBODY = Cause()
 
 
-def note_discounts(account: Account, cause: Cause) -> None:
-    """Keep an event for each discount that the open transaction puts on or takes off."""
+def note_changes(account: Account, cause: Cause) -> None:
+    """Keep an event for each discount that the open transaction puts on or takes off.
+
+    And one for each schedule that it changes.
+    """
     before: dict[str, None] = {}
     after: dict[str, None] = {}
     for kind, object_id in account.store.changed():
+        if kind == "subscription_schedule":
+            _note_schedule(account, object_id, cause)
         if kind in HOLDERS:
             before |= dict.fromkeys(_discounts(account.store.original(kind, object_id)))
             after |= dict.fromkeys(_discounts(account.store.get(kind, object_id)))
     for discount_id in before:
         if discount_id not in after:
-            _note(account, "customer.discount.deleted", discount_id, cause)
+            _note(account, "customer.discount.deleted", cause, _discount=discount_id)
     for discount_id in after:
         if discount_id not in before:
-            _note(account, "customer.discount.created", discount_id, cause)
+            _note(account, "customer.discount.created", cause, _discount=discount_id)
 
 
 def list_all(account: Account, call: Call) -> Answer:
@@ -75,7 +81,16 @@ def _discounts(holder: StripeObject | None) -> list[str]:
     return [] if holder is None else list(holder["discounts"])
 
 
-def _note(account: Account, what: str, discount_id: str, cause: Cause) -> None:
+def _note_schedule(account: Account, schedule_id: str, cause: Cause) -> None:
+    """One that ends has an event of another type, which nobody here asks for."""
+    before = account.store.original("subscription_schedule", schedule_id)
+    after = account.store.get("subscription_schedule", schedule_id)
+    if before is not None and after is not None and after["status"] in {"not_started", "active"}:
+        _note(account, "subscription_schedule.updated", cause, _before=before, _after=after)
+
+
+def _note(account: Account, what: str, cause: Cause, **about: object) -> None:
+    """`about` is what it is rendered from; stored objects are never changed in place."""
     number = account.store.count("event")
     name = f"{account.account_id}/{account.livemode}/{number}"
     account.store.add(
@@ -90,6 +105,6 @@ def _note(account: Account, what: str, discount_id: str, cause: Cause) -> None:
             "pending_webhooks": 0,
             "request": {"id": cause.request_id, "idempotency_key": cause.idempotency_key},
             "type": what,
-            "_discount": discount_id,
+            **about,
         },
     )

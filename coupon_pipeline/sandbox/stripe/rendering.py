@@ -147,8 +147,26 @@ def _phase_item(account: Account, item: StripeObject) -> StripeObject:
 
 
 def _event(account: Account, thing: StripeObject, result: StripeObject) -> None:
+    if thing["type"] == "subscription_schedule.updated":
+        before, after = (
+            shown(account, "subscription_schedule", thing[state]) for state in ("_before", "_after")
+        )
+        result["data"] = {"object": after, "previous_attributes": _previous(before, after)}
+        return
     discount = account.store.get("discount", thing["_discount"])
     result["data"] = {} if discount is None else {"object": shown(account, "discount", discount)}
+
+
+def _previous(before: StripeObject, after: StripeObject) -> StripeObject:
+    """What changed, as it was: of an object the members that did, of a list all of it."""
+    found: StripeObject = {}
+    for name in {**before, **after}:
+        was, is_now = before.get(name), after.get(name)
+        if isinstance(was, dict) and isinstance(is_now, dict):
+            was, is_now = _previous(was, is_now), {}
+        if was != is_now:
+            found[name] = was
+    return found
 
 
 SPECIAL = {

@@ -1,4 +1,4 @@
-"""Events about discounts, over HTTP."""
+"""Events about discounts and schedules, over HTTP."""
 
 from typing import Any
 
@@ -84,3 +84,29 @@ def test_lists_of_events_are_filtered_and_come_in_pages(shop: Shop) -> None:
     assert shop.v1.events.list({"type": "customer.discount.deleted"}).data == []
     assert shop.v1.events.list({"created": {"gt": newest.created}}).data == []
     refused(lambda: shop.v1.events.list({"type": "a", "types": ["b"]}))
+
+
+def test_a_schedules_event_has_the_phases_as_they_were_before_the_request(shop: Shop) -> None:
+    """All of a list that changed; of an object only the members that did; nothing of the rest."""
+    schedule = shop.v1.subscription_schedules.create({"from_subscription": shop.subscribe().id})
+    (phase,) = schedule.phases
+    again = {
+        "items": [{"price": shop.price, "quantity": 3}],
+        "start_date": phase.start_date,
+        "end_date": phase.end_date,
+    }
+    shop.v1.subscription_schedules.update(schedule.id, {"metadata": {"a": "1", "b": "2"}})
+    changed = shop.v1.subscription_schedules.update(
+        schedule.id, {"phases": [again], "metadata": {"b": "3", "c": "4"}}
+    )
+    shop.v1.subscription_schedules.release(schedule.id)
+
+    last, first = shop.v1.events.list({"type": "subscription_schedule.updated"}).data
+
+    assert last.request.id == changed.last_response.request_id
+    assert last.data.object["phases"][0]["items"][0]["quantity"] == 3
+    previous = last.data.previous_attributes.to_dict()
+    assert previous.keys() == {"phases", "metadata"}
+    assert previous["metadata"] == {"b": "2", "c": None}
+    assert [each["items"][0]["quantity"] for each in previous["phases"]] == [1]
+    assert first.data.previous_attributes.to_dict() == {"metadata": {"a": None, "b": None}}

@@ -1,9 +1,10 @@
-"""Looking for discounts of others that our own writes took away, through Stripe's events."""
+"""Looking for changes of others that our own writes undid, through Stripe's events."""
 
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from itertools import islice
 
 from coupon_pipeline.assets.run import Run, now
 from coupon_pipeline.domain.overwritten import (
@@ -12,6 +13,7 @@ from coupon_pipeline.domain.overwritten import (
     discounts_named,
     overwritten,
 )
+from coupon_pipeline.domain.phase_edits import PhaseEdit
 from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.domain.records import Scope
 from coupon_pipeline.ledger import Ledger, decisions, source
@@ -25,6 +27,9 @@ from coupon_pipeline.ledger.writes import (
 from coupon_pipeline.stripe_api import StripeEdge, StripeEdgeError
 from coupon_pipeline.stripe_api.attachments import key_of_write
 from coupon_pipeline.stripe_api.events import KEPT
+
+_EVENTS_AT_ONCE = 1000
+"""So many are held against the ledger together: a schedule's are as long as its phases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +54,9 @@ class WrittenFor:
 
 
 def find_overwritten(
-    ledger: Ledger, stripe: StripeEdge, run_id: str | None = None
+    ledger: Ledger, stripe: StripeEdge, *, run_id: str | None = None, back: timedelta = KEPT
 ) -> tuple[Overwritten, ...]:
-    """What writes of ours took away unknowingly, of one run or as long as Stripe keeps events.
+    """What writes of ours undid unknowingly, of one run or of all for some time.
 
     No request is sent where nothing was written.
 
@@ -59,21 +64,24 @@ def find_overwritten(
         StripeEdgeError: the events could not be had.
     """
     with ledger.reading() as tx:
-        since = read_first_write_to_targets(tx, now() - KEPT, run_id)
+        since = read_first_write_to_targets(tx, now() - back, run_id)
     if since is None:
         return ()
-    removed = list(stripe.removed_discounts(since))
-    with ledger.reading() as tx:
-        requests = [each.request_id for each in removed if each.request_id is not None]
-        sent = read_writes_to_targets(tx, since, requests)
-        replaced = read_replaced_discounts(tx, since)
-    return overwritten(list(map(_own_write, sent)), removed, replaced)
+    found: list[Overwritten] = []
+    events = stripe.undoing_events(since)
+    while told := list(islice(events, _EVENTS_AT_ONCE)):
+        with ledger.reading() as tx:
+            requests = [each.request_id for each in told if each.request_id is not None]
+            sent = read_writes_to_targets(tx, since, requests)
+            replaced = read_replaced_discounts(tx, since)
+        found += overwritten(list(map(_own_write, sent)), told, replaced)
+    return tuple(found)
 
 
 def note_overwritten(
     run: Run, ledger: Ledger, stripe: StripeEdge, stage: str, written: Mapping[str, WrittenFor]
 ) -> None:
-    """Keep a problem for each target of this run that lost a discount to it.
+    """Keep a problem for each target of this run on which it undid what others had changed.
 
     Args:
         run: the run that wrote.
@@ -85,28 +93,31 @@ def note_overwritten(
     if not written:
         return
     try:
-        found = find_overwritten(ledger, stripe, run.run_id)
+        found = find_overwritten(ledger, stripe, run_id=run.run_id)
     except StripeEdgeError as error:
         anyone = next(iter(written.values()))
         unread = anyone.problem("stripe.events_unread", {"message": error.message})
         _keep(ledger, stage, {}, [(anyone, unread)], now())
         return
-    by_target: dict[str, list[Overwritten]] = {}
+    undone: dict[tuple[str, str], list[str]] = {}
     for each in found:
-        by_target.setdefault(each.target_id, []).append(each)
-    problems = {
-        target_id: (
-            written[target_id],
-            written[target_id].problem(
-                "target.overwritten",
-                {"target_id": target_id, "discounts": " and ".join(e.words for e in lost)},
-            ),
-        )
-        for target_id, lost in by_target.items()
-        if target_id in written
-    }
-    rows = {each.snapshot_id: problem for each, problem in problems.values()}
-    _keep(ledger, stage, rows, problems.values(), now())
+        if each.target_id in written:
+            undone.setdefault((each.target_id, _code(each)), []).append(each.words)
+    problems = []
+    for (target_id, code), words in undone.items():
+        about = written[target_id]
+        details = {"target_id": target_id, _DETAILS[code]: " and ".join(words)}
+        problems.append((about, about.problem(code, details)))
+    rows = {about.snapshot_id: problem for about, problem in problems}
+    _keep(ledger, stage, rows, problems, now())
+
+
+_DETAILS = {"target.overwritten": "discounts", "target.edit_overwritten": "edits"}
+
+
+def _code(found: Overwritten) -> str:
+    is_edit = isinstance(found.undone, PhaseEdit)
+    return "target.edit_overwritten" if is_edit else "target.overwritten"
 
 
 def _keep(
@@ -136,10 +147,13 @@ def _keep(
 
 
 def _own_write(sent: SentToTarget) -> OwnWrite:
+    params = json.loads(sent.body)
     return OwnWrite(
         target_id=sent.target_id,
         run_id=sent.run_id,
         request_id=sent.request_id,
-        idempotency_key=key_of_write(sent.target_id, json.loads(sent.body), sent.epoch),
+        idempotency_key=key_of_write(sent.target_id, params, sent.epoch),
         known=discounts_named(sent.before, sent.body),
+        before=json.loads(sent.before or "{}"),
+        sent=params,
     )
