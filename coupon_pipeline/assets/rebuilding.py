@@ -178,7 +178,7 @@ def _find_coupons(
     org_id = salesforce.read_org().org_id
     with ledger.reading() as tx:
         source.select_orders(tx, run.selection)
-        named = {each.stripe_id for each in source.read_order_coupons(tx)}
+        named = {each.stripe_id for each in source.read_order_coupon_links(tx)}
         named |= {each.stripe_id for each in source.read_quote_coupons(tx)}
     lineage = _Lineage(org_id, settings, frozenset(filter(None, named)))
     edited, known = set[str](), dict[tuple[str, str], StripeCoupon]()

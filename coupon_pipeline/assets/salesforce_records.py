@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from uuid import uuid4
 
 from coupon_pipeline.assets.collector import collector_paused
@@ -15,10 +15,10 @@ from coupon_pipeline.domain.derivation import DeriveOptions, derive
 from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.planned_writes import PlannedWrite
 from coupon_pipeline.domain.problems import Blocked, Effect, Problem
-from coupon_pipeline.domain.records import CouponVersion, Order, OrderCoupon, Scalar, Scope
+from coupon_pipeline.domain.records import CouponVersion, Scalar, Scope
 from coupon_pipeline.domain.snapshots import MissingOrderCoupon, Snapshot, take_snapshots
 from coupon_pipeline.domain.terms import terms_hash
-from coupon_pipeline.ledger import Ledger, decisions, source
+from coupon_pipeline.ledger import Ledger, Transaction, decisions, source
 from coupon_pipeline.ledger.decisions import CouponDecision, RecordedCoupon
 from coupon_pipeline.ledger.problems import (
     NotedProblem,
@@ -29,6 +29,7 @@ from coupon_pipeline.ledger.problems import (
     record_sync_records,
 )
 from coupon_pipeline.ledger.rows import json_text
+from coupon_pipeline.ledger.source import OrderCouponLink
 from coupon_pipeline.ledger.writes import (
     WriteIntent,
     WriteOutcome,
@@ -113,13 +114,14 @@ class RowWrite:
 
 @dataclass(slots=True)
 class _Situation:
-    orders: Mapping[str, Order]
+    days: Mapping[str, date]
+    """Activation day by order."""
     snapshots: Mapping[str, Snapshot]
     siblings: Sequence[Snapshot]
     """Of other orders with the same quote coupons, for the rates of the latest of them."""
     usable: Mapping[str, CouponDecision]
     """Decisions that gave a Stripe coupon, by snapshot id."""
-    copies: Sequence[OrderCoupon]
+    order_coupons: Sequence[OrderCouponLink]
     quote_coupons: Sequence[CouponVersion]
     coupons: Mapping[tuple[str, str], RecordedCoupon]
     missing: Sequence[MissingOrderCoupon]
@@ -180,16 +182,15 @@ def _write_back(
         if run.dry_run:
             report.writes += [row.planned() for row in rows]
         for row in rows:
-            day = situation.orders[row.order_id].activation_day
+            day = situation.days[row.order_id]
             report.count(day, "created" if row.operation == CREATE_ORDER_COUPON else "updated")
             report.show((row.object_name, row.record_key, row.value), is_change=True)
         if rows and not run.dry_run:
             unanswered = _send(run, ledger, salesforce, rows, situation) or unanswered
             run.progress.advance("records sent", len(rows))
     with ledger.transaction() as tx:
-        source.select_orders_by_id(tx, situation.orders)
-        days = {order.order_id: order.activation_day for order in situation.orders.values()}
-        note_problems(tx, STAGE, situation.problems, days, now())
+        source.select_orders_by_id(tx, situation.days)
+        note_problems(tx, STAGE, situation.problems, situation.days, now())
         settle_intents(tx, "salesforce", _read_before(situation), run.run_id, now())
     if unanswered is not None:
         raise SalesforceUnavailable(unanswered.message, unanswered.fix, code=unanswered.code)
@@ -209,32 +210,42 @@ def _read_situation(
     converts = mapping.currency_options == "corporate_rates"
     with ledger.reading() as tx:
         source.select_orders_by_id(tx, order_ids)
-        orders = source.read_orders(tx)
         snapshots = {s.snapshot_id: s for s in decisions.read_snapshots(tx)}
-        associations, copies = source.read_associations(tx), source.read_order_coupons(tx)
-        versions, quote_coupons = source.read_coupon_states(tx, associations, copies)
         noted = read_selected_problems(tx)
-        known = take_snapshots(
-            org.org_id,
-            orders=orders,
-            items=source.read_items(tx),
-            associations=associations,
-            order_coupons=copies,
-            versions=versions,
-            frozen=snapshots,
-        )
+        quote_coupons = source.read_quote_coupons(tx)
         return _Situation(
-            orders={order.order_id: order for order in orders},
+            days=source.read_order_days(tx),
             snapshots=snapshots,
             siblings=decisions.read_siblings(tx) if converts else (),
             usable=_usable(decisions.read_coupon_decisions(tx), snapshots, noted),
-            copies=copies,
+            order_coupons=source.read_order_coupon_links(tx),
             quote_coupons=[c for c in quote_coupons if c.quote_coupon_id not in seen],
             coupons=decisions.read_coupons(tx),
-            missing=known.missing_order_coupons,
             noted=noted,
             told={**read_sync_records(tx), **_doubtful(read_open_intents(tx), snapshots)},
+            missing=_missing(tx, org.org_id, snapshots),  # the last: it selects fewer orders
         )
+
+
+def _missing(
+    tx: Transaction, org_id: str, snapshots: Mapping[str, Snapshot]
+) -> Sequence[MissingOrderCoupon]:
+    """What the trigger left out; only orders that lack an order coupon are looked at."""
+    order_ids = source.read_orders_without_order_coupons(tx)
+    if not order_ids:
+        return ()
+    source.select_orders_by_id(tx, order_ids)
+    associations, copies = source.read_associations(tx), source.read_order_coupons(tx)
+    versions, _ = source.read_coupon_states(tx, associations, copies)
+    return take_snapshots(
+        org_id,
+        orders=source.read_orders(tx),
+        items=source.read_items(tx),
+        associations=associations,
+        order_coupons=copies,
+        versions=versions,
+        frozen=snapshots,
+    ).missing_order_coupons
 
 
 def _usable(
@@ -277,7 +288,7 @@ def _doubtful(
 
 def _read_before(situation: _Situation) -> list[tuple[str, str]]:
     """Writes of earlier runs whose end this run's reading has shown."""
-    records = [c.order_coupon_id for c in situation.copies]
+    records = [c.order_coupon_id for c in situation.order_coupons]
     records += [c.quote_coupon_id for c in situation.quote_coupons]
     return [
         *((SET_STRIPE_ID, record_id) for record_id in records),
@@ -288,9 +299,8 @@ def _read_before(situation: _Situation) -> list[tuple[str, str]]:
 def _order_coupon_updates(situation: _Situation) -> list[RowWrite]:
     by_scope = {(_primary(s.scope), s.quote_coupon_id): s for s in situation.snapshots.values()}
     rows = []
-    for copy in situation.copies:
-        scope = copy.order_item_id or copy.order_id or ""
-        snapshot = by_scope.get((scope, copy.quote_coupon_id))
+    for copy in situation.order_coupons:
+        snapshot = by_scope.get((copy.scope_id, copy.quote_coupon_id))
         decision = situation.usable.get(snapshot.snapshot_id) if snapshot else None
         if snapshot is None or decision is None or copy.stripe_id == decision.coupon_id:
             continue

@@ -29,7 +29,6 @@ from coupon_pipeline.domain.mapping import CouponMapping
 from coupon_pipeline.domain.plan import is_attachable, is_settled
 from coupon_pipeline.domain.planned_writes import digest_of
 from coupon_pipeline.domain.problems import Blocked
-from coupon_pipeline.domain.records import OrderCoupon
 from coupon_pipeline.domain.reuse import (
     CouponPlanner,
     KnownCoupon,
@@ -41,6 +40,7 @@ from coupon_pipeline.domain.wanted import CouponKey, CouponRequest, wanted_coupo
 from coupon_pipeline.ledger import Identity, Ledger, Transaction, decisions, source
 from coupon_pipeline.ledger.decisions import RecordedCoupon
 from coupon_pipeline.ledger.problems import note_problems
+from coupon_pipeline.ledger.source import OrderCouponLink
 from coupon_pipeline.ledger.writes import WriteIntent, read_open_intents, settle_intents
 from coupon_pipeline.settings import Settings
 from coupon_pipeline.stripe_api import StripeEdge, StripeEdgeError, StripeRefused
@@ -213,7 +213,7 @@ class _Search:
             snapshots = decisions.read_snapshots(tx)
             terms = {**decisions.read_terms(tx, snapshots), **self._in_place}
             attachments = decisions.read_attachments(tx)
-            named = _stripe_ids(source.read_order_coupons(tx))
+            named = _stripe_ids(source.read_order_coupon_links(tx))
             for snapshot in snapshots:
                 derived = terms[snapshot.snapshot_id]
                 if isinstance(derived, Blocked):
@@ -259,12 +259,11 @@ def _doubtful_keys(intents: Iterable[WriteIntent]) -> dict[str, dict[str, str]]:
     }
 
 
-def _stripe_ids(copies: Sequence[OrderCoupon]) -> dict[tuple[str, str], list[str]]:
+def _stripe_ids(links: Iterable[OrderCouponLink]) -> dict[tuple[str, str], list[str]]:
     named: dict[tuple[str, str], list[str]] = {}
-    for copy in copies:
-        if copy.stripe_id:
-            scope = copy.order_item_id or copy.order_id or ""
-            named.setdefault((scope, copy.quote_coupon_id), []).append(copy.stripe_id)
+    for link in links:
+        if link.stripe_id:
+            named.setdefault((link.scope_id, link.quote_coupon_id), []).append(link.stripe_id)
     return named
 
 

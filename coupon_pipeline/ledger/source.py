@@ -32,6 +32,17 @@ class Watermark:
     reading: str
 
 
+@dataclass(frozen=True, slots=True)
+class OrderCouponLink:
+    """Which Stripe coupon an order coupon names, without the terms that it copies."""
+
+    order_coupon_id: str
+    scope_id: str
+    """The order item that it is on, else the order; empty where it names neither."""
+    quote_coupon_id: str
+    stripe_id: str | None
+
+
 def select_orders(tx: Transaction, selection: Selection) -> None:
     """Make `selected_orders` hold the orders that the following statements are about."""
     tx.stage(
@@ -233,6 +244,16 @@ def read_associations(tx: Transaction) -> list[Association]:
 def read_order_coupons(tx: Transaction) -> list[OrderCoupon]:
     """The order coupons on the selected orders and their items."""
     return [_order_coupon(row) for row in tx.rows("order_coupons")]
+
+
+def read_order_coupon_links(tx: Transaction) -> list[OrderCouponLink]:
+    """The same order coupons in the same order, where nobody asks for their terms."""
+    return [_link(row) for row in tx.rows("order_coupon_links")]
+
+
+def read_orders_without_order_coupons(tx: Transaction) -> list[str]:
+    """Selected orders with a coupon, promised or too late, of which the trigger left no copy."""
+    return [cast("str", row[0]) for row in tx.rows("orders_without_order_coupons")]
 
 
 def read_quote_coupons(tx: Transaction) -> list[CouponVersion]:
@@ -448,6 +469,13 @@ def _order_coupon(row: tuple[Cell, ...]) -> OrderCoupon:
         stripe_id=stripe_id,
         fields=decode_fields(fields),
     )
+
+
+def _link(row: tuple[Cell, ...]) -> OrderCouponLink:
+    its_id, order_id, item_id, quote_coupon_id, stripe_id = cast(
+        "tuple[str, str | None, str | None, str, str | None]", row
+    )
+    return OrderCouponLink(its_id, item_id or order_id or "", quote_coupon_id, stripe_id)
 
 
 def _version(row: tuple[Cell, ...]) -> CouponVersion:

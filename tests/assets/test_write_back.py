@@ -57,6 +57,25 @@ def test_what_stripe_refuses_each_time_is_told_once(world: World, tmp_path: Path
     assert second.writes == 0
 
 
+def test_only_the_order_coupon_that_is_missing_is_made(world: World) -> None:
+    """The trigger may have left out one of several on the same order."""
+    coupon = world.quote_coupon()
+    order = world.order(coupons=[coupon], lines=[[coupon]])
+    whole = world.order(coupons=[coupon])
+    world.forget_order_coupons(order)
+    terms = {"Percent_Off__c": 10, "Duration__c": "once"}
+    link = {"Order__c": order.order_id, "Quote_Stripe_Coupon_Id__c": coupon}
+    world.load(ORDER_COUPON, [{**link, **terms}])
+
+    world.sync_without_dagster(FIRST)
+
+    places = [
+        (row.get("Order__c"), row.get("Order_Item__c")) for row in world.records(ORDER_COUPON)
+    ]
+    expected = [(order.order_id, None), (whole.order_id, None), (None, order.item_ids[0])]
+    assert sorted(places, key=str) == sorted(expected, key=str)
+
+
 def test_terms_that_are_held_back_by_now_are_not_named_on_the_order_coupon(world: World) -> None:
     """It may say what was signed, and the Stripe coupon of other terms is not its."""
     coupon = world.quote_coupon()

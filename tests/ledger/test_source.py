@@ -10,10 +10,13 @@ import pytest
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.domain.versions import is_edit
 from coupon_pipeline.ledger import Ledger, source
+from coupon_pipeline.ledger.source import OrderCouponLink
 from tests.domain.strategies import (
     ACTIVATED,
     COUPON,
     DAY,
+    ITEM,
+    ORDER,
     TEN_PERCENT,
     a_version,
     an_association,
@@ -51,6 +54,62 @@ def test_every_record_comes_back_as_it_was_read(ledger: Ledger) -> None:
         source.record_junctions(tx, DAY_OF_ORDER, [association], [copy])
 
     assert _everything(ledger) == ([order], [item], [association], [copy])
+
+
+def test_an_order_that_lacks_an_order_coupon_is_found(ledger: Ledger) -> None:
+    """The trigger may leave out the copy for the order, for an item, or none."""
+    orders = [an_order(order_id=f"80100000000000{n}AAA", quote_id=f"quote {n}") for n in range(4)]
+    items = [
+        an_item(order_item_id=f"item {n}", order_id=order.order_id, quote_line_id=f"line {n}")
+        for n, order in enumerate(orders)
+    ]
+    named = [
+        each
+        for n in range(3)
+        for each in (
+            an_association(association_id=f"order {n}", parent_id=f"quote {n}"),
+            an_association(association_id=f"item {n}", level="order_item", parent_id=f"line {n}"),
+        )
+    ]
+    on_order = [
+        an_order_coupon(order_coupon_id=f"order {n}", order_id=orders[n].order_id) for n in (0, 1)
+    ]
+    on_item = [
+        an_order_coupon(order_coupon_id=f"item {n}", order_id=None, order_item_id=f"item {n}")
+        for n in (0, 2)
+    ]
+    of_other_coupon = an_order_coupon(
+        order_coupon_id="other", order_id=orders[2].order_id, quote_coupon_id="a1C000000000002AAA"
+    )
+    with ledger.transaction() as tx:
+        source.record_orders(tx, DAY_OF_ORDER, orders, items)
+        source.record_junctions(tx, DAY_OF_ORDER, named, [*on_order, *on_item, of_other_coupon])
+    with ledger.reading() as tx:
+        source.select_orders(tx, DAY_OF_ORDER)
+        lacking = source.read_orders_without_order_coupons(tx)
+        source.select_orders_by_id(tx, [orders[1].order_id])
+        of_one = source.read_orders_without_order_coupons(tx)
+
+    assert lacking == [orders[1].order_id, orders[2].order_id]
+    assert of_one == [orders[1].order_id]
+
+
+def test_an_order_coupon_tells_its_place_and_its_stripe_coupon(ledger: Ledger) -> None:
+    """Most decisions ask for no more of it, and its terms are long."""
+    on_order = an_order_coupon(stripe_id="sf-1")
+    on_item = an_order_coupon(order_coupon_id="a1O000000000002AAA", order_item_id=ITEM)
+    on_neither = an_order_coupon(order_coupon_id="a1O000000000003AAA", order_id=None)
+    with ledger.transaction() as tx:
+        source.record_orders(tx, DAY_OF_ORDER, [an_order()], [an_item()])
+        source.record_junctions(tx, DAY_OF_ORDER, [], [on_order, on_item, on_neither])
+    with ledger.reading() as tx:
+        source.select_orders(tx, DAY_OF_ORDER)
+        links = source.read_order_coupon_links(tx)
+
+    assert links == [
+        OrderCouponLink(on_order.order_coupon_id, ORDER, COUPON, "sf-1"),
+        OrderCouponLink(on_item.order_coupon_id, ITEM, COUPON, None),
+    ]
 
 
 def test_an_order_that_is_no_longer_activated_leaves(ledger: Ledger) -> None:
