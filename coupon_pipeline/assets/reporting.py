@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 
 import dagster as dg
 
@@ -51,8 +52,14 @@ def run_of(context: dg.AssetExecutionContext, options: RunOptions, settings: Set
         live=options.live,
         plan_id=None if plan is None else plan.plan_id,
         approved=None if plan is None else frozenset(each.digest for each in plan.writes),
-        progress=Progress(context.log.info),
+        progress=Progress(partial(_tell, context)),
     )
+
+
+def _tell(context: dg.AssetExecutionContext, line: str) -> None:
+    """In the log of the run, and on the table's page, which shows nothing else until it is made."""
+    context.log.info(line)
+    context.log_event(dg.AssetObservation(context.asset_key, metadata={"progress": line}))
 
 
 @contextmanager

@@ -1,6 +1,7 @@
-"""A long load is seen to move, in the log of its run; a short one says nothing."""
+"""A long load is seen to move, in its run and on the table's page; a short one says nothing."""
 
 import threading
+from collections.abc import Sequence
 from functools import partial
 
 import dagster as dg
@@ -120,7 +121,7 @@ def test_what_another_thread_counts_is_told_with_the_stages_own() -> None:
     assert told == ["targets read 50, writes answered 20"]
 
 
-def test_every_table_that_takes_long_tells_it_in_the_log_of_the_run(
+def test_every_table_that_takes_long_tells_it_in_the_log_of_the_run_and_on_its_page(
     world: World, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if each of the six took long."""
@@ -141,8 +142,7 @@ def test_every_table_that_takes_long_tells_it_in_the_log_of_the_run(
         )
     )
 
-    lines = {(entry.step_key, entry.user_message) for entry in instance.all_logs(result.run_id)}
-    assert lines >= {
+    told = {
         ("activated_orders", "pages read 2, orders read 2"),
         ("coupon_junctions", "pages read 4, quote coupons read 2, associations read 2"),
         ("coupon_snapshots", "orders 2 of 2"),
@@ -150,3 +150,18 @@ def test_every_table_that_takes_long_tells_it_in_the_log_of_the_run(
         ("coupon_attachments", "orders 2 of 2, targets read 2 of 2, writes answered 2 of 2"),
         ("salesforce_records", "orders 2 of 2, records sent 4"),
     }
+    logged = instance.all_logs(result.run_id)
+    assert {(entry.step_key, entry.user_message) for entry in logged} >= told
+    assert _observed(logged) >= told
+    assert _observed(logged) <= {(entry.step_key, entry.user_message) for entry in logged}
+
+
+def _observed(logged: Sequence[dg.EventLogEntry]) -> set[tuple[str | None, object]]:
+    """What the pages of the tables showed meanwhile."""
+    data = [
+        entry.dagster_event.asset_observation_data.asset_observation
+        for entry in logged
+        if entry.dagster_event is not None
+        and entry.dagster_event.event_type is dg.DagsterEventType.ASSET_OBSERVATION
+    ]
+    return {(each.asset_key.to_user_string(), each.metadata["progress"].value) for each in data}
