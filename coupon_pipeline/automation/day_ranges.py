@@ -8,6 +8,8 @@ from itertools import pairwise
 from coupon_pipeline.assets.partitions import RANGE_END, RANGE_START
 
 MOST_RANGES = 8
+_WEEKEND = timedelta(days=3)
+"""From Friday to Monday: few companies sign orders in between."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -28,10 +30,11 @@ class DayRange:
 
 
 def ranges_of(days: Iterable[date], most: int = MOST_RANGES) -> list[DayRange]:
-    """Contiguous ranges that hold all of these days.
+    """Ranges that hold all of these days.
 
-    Where that would be more than `most` runs, the narrowest gaps are run as well: a day on which
-    nothing is to be done costs next to nothing, and each run costs some seconds to start.
+    A gap of a weekend is run as well, and where that would still be more than `most` runs the
+    narrowest other gaps: a day on which nothing is to be done costs next to nothing, and each run
+    costs some seconds to start.
     """
     ordered = sorted(set(days))
     if not ordered:
@@ -39,7 +42,7 @@ def ranges_of(days: Iterable[date], most: int = MOST_RANGES) -> list[DayRange]:
     gaps = [
         (later - earlier, number)
         for number, (earlier, later) in enumerate(pairwise(ordered), 1)
-        if later - earlier > timedelta(days=1)
+        if later - earlier > _WEEKEND
     ]
     widest = sorted(gaps, key=lambda gap: (-gap[0], gap[1]))[: most - 1]
     bounds = [0, *sorted(number for _, number in widest), len(ordered)]

@@ -93,7 +93,7 @@ def mapping_sensor(
         default_status=default_status,
         description=(
             "Asks the ledger which days hold terms that another mapping derived, and syncs them: "
-            "one run for each contiguous range. A run that failed is tried again, with longer and "
+            "one run for each range. A run that failed is tried again, with longer and "
             "longer waits. Nothing is asked for while a backfill or a run of its own goes on."
         ),
     )

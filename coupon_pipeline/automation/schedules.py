@@ -26,7 +26,7 @@ class Schedule:
     def requests(
         self, instance: dg.DagsterInstance, settings: Settings, at: datetime
     ) -> list[dg.RunRequest] | dg.SkipReason:
-        """One run for each contiguous range of the days that can still change."""
+        """One run for each range of the days that can still change."""
         name = Names.of(settings).named(self.name)
         if is_under_way(instance, name):
             return dg.SkipReason(f"The runs that the {name} schedule asked for go on.")
@@ -50,7 +50,7 @@ class Schedule:
             default_status=default_status,
             description=(
                 f"Syncs the last {self.recent_days} activation days, and earlier ones on which "
-                "something is pending or blocked. One run for each contiguous range of days."
+                "something is pending or blocked. One run for each range of days."
             ),
         )
         def evaluate(
