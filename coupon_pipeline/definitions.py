@@ -10,7 +10,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from coupon_pipeline.assets.checks import CHECKS
 from coupon_pipeline.assets.connection import Connections
 from coupon_pipeline.assets.coupon_mapping import coupon_mapping
-from coupon_pipeline.assets.launchpad import RunOptions
+from coupon_pipeline.assets.launchpad import run_options
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.plan_job import plan_job
 from coupon_pipeline.assets.resources import try_mapping
@@ -48,7 +48,7 @@ def definitions_of(connections: Sequence[Settings]) -> dg.Definitions:
         jobs=[job for each in connections for job in _jobs(each)],
         schedules=[schedule for each in connections for schedule in _schedules(each)],
         sensors=[sensor for each in connections for sensor in _sensors(each)],
-        resources={"options": RunOptions(), "connections": _resource(connections)},
+        resources={"options": run_options(), "connections": _resource(connections)},
         executor=dg.in_process_executor,
     )
 

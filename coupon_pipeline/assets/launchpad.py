@@ -3,17 +3,21 @@
 Nothing that is told here is remembered: the next run knows nothing of it.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
 import dagster as dg
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from coupon_pipeline.assets.resources import read_plan
+from coupon_pipeline.assets.run import RunStopped
 from coupon_pipeline.domain.caps import Caps, parse_amounts
 from coupon_pipeline.domain.ids import normalise_id
+from coupon_pipeline.domain.problems import Problem
 from coupon_pipeline.domain.records import Selection
 from coupon_pipeline.domain.saved_plan import SavedPlan
 from coupon_pipeline.domain.snapshots import is_snapshot_id
@@ -61,7 +65,7 @@ Number: TypeAlias = Annotated[str, AfterValidator(_is_a_number)]
 Day: TypeAlias = Annotated[str | None, AfterValidator(_is_a_day)]
 
 
-class RunOptions(dg.ConfigurableResource[None]):
+class RunOptions(dg.Config):
     """What a sync can be told: `resources: options: config:` in the launchpad."""
 
     order_ids: list[OrderId] = Field(
@@ -83,10 +87,14 @@ class RunOptions(dg.ConfigurableResource[None]):
         description="Live money is meant; needed where COUPON_PIPELINE_LIVE is with_flag.",
     )
     max_coupons: int | None = Field(
-        default=None, description="Stripe coupons that this run may make, instead of the setting."
+        default=None,
+        ge=0,
+        description="Stripe coupons that this run may make, instead of the setting.",
     )
     max_attachments: int | None = Field(
-        default=None, description="Discounts that this run may attach, instead of the setting."
+        default=None,
+        ge=0,
+        description="Discounts that this run may attach, instead of the setting.",
     )
     max_percent: Number = Field(
         default="", description="Percentage that a discount may have, instead of the setting."
@@ -123,6 +131,41 @@ class RunOptions(dg.ConfigurableResource[None]):
             RunStopped: the file is not a plan any more.
         """
         return read_plan(Path(self.plan_file)) if self.plan_file else None
+
+
+@dataclass(frozen=True, slots=True)
+class GivenOptions:
+    """The options as somebody wrote them.
+
+    They are looked at by the first step. A resource that fails ends the run without saying which
+    step it was, as when its program was killed, and Dagster would try it again.
+    """
+
+    written: Mapping[str, object]
+
+    def checked(self) -> RunOptions:
+        """What they mean.
+
+        Raises:
+            RunStopped: something in them makes no sense.
+        """
+        try:
+            return RunOptions.model_validate(dict(self.written))
+        except ValidationError as error:
+            what = "; ".join(
+                f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}"
+                for each in error.errors()
+            )
+            raise RunStopped(Problem("run.options_invalid", {"what": what})) from error
+
+
+def run_options() -> dg.ResourceDefinition:
+    """What the launchpad offers a sync, each field with its sentence."""
+    return dg.ResourceDefinition(
+        lambda context: GivenOptions(context.resource_config),
+        config_schema=RunOptions.to_config_schema(),
+        description="what this run is told besides its days",
+    )
 
 
 class PlanOptions(dg.Config):

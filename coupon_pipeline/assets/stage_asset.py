@@ -15,7 +15,7 @@ import dagster as dg
 from coupon_pipeline.assets.columns import column_schema
 from coupon_pipeline.assets.connection import Connection, Connections
 from coupon_pipeline.assets.failures import told_as_failure
-from coupon_pipeline.assets.launchpad import RunOptions
+from coupon_pipeline.assets.launchpad import GivenOptions
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.partitions import days_since
 from coupon_pipeline.assets.reporting import record_stage, run_of
@@ -70,12 +70,12 @@ class StageAsset:
         )
         def asset(
             context: dg.AssetExecutionContext,
-            options: RunOptions,
+            options: dg.ResourceParam[GivenOptions],
             connections: dg.ResourceParam[Connections],
         ) -> None:
             at = connections.of(context.asset_key)
             with told_as_failure():
-                run = run_of(context, options, at.settings)
+                run = run_of(context, options.checked(), at.settings)
                 with record_stage(context, run, at) as stage:
                     stage.report = self.make(run, at)
 

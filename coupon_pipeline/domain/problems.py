@@ -902,6 +902,12 @@ _RUNS = (
         "look at the memory and the log of the machine.",
     ),
     ProblemKind(
+        "run.options_invalid",
+        Effect.STOPPED,
+        "The options of the run make no sense: {what}.",
+        "Correct them in the launchpad, where each field says what it takes, and launch again.",
+    ),
+    ProblemKind(
         "run.check_failed",
         Effect.STOPPED,
         "A check that stands before a write did not pass, so that nothing was written after it.",

@@ -86,10 +86,21 @@ def test_a_dry_run_refuses_wrong_input_before_anything_is_asked(
     assert len(world.sandbox.calls.all("salesforce")) == asked
 
 
-def test_a_sync_refuses_a_wrong_order_before_anything_is_asked(
-    world: World, instance: dg.DagsterInstance
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"order_ids": ["801"]}, "'801' is not a Salesforce id"),
+        ({"replace_attached": ["801"]}, "'801' is not a Salesforce id"),
+        ({"max_coupons": -1}, "greater than or equal to 0"),
+        ({"max_attachments": -1}, "greater than or equal to 0"),
+        ({"max_percent": "-4"}, "-4 is not a number above 0"),
+        ({"max_amount": "usd=abc"}, "usd=abc"),
+    ],
+)
+def test_a_sync_refuses_wrong_input_before_anything_is_asked(
+    world: World, instance: dg.DagsterInstance, options: dict[str, object], says: str
 ) -> None:
-    """The same rule in the other job."""
+    """The same rule in the other job. A step fails of it, so that Dagster does not try it again."""
     asked = len(world.sandbox.calls.all("salesforce"))
 
     result = (
@@ -99,16 +110,20 @@ def test_a_sync_refuses_a_wrong_order_before_anything_is_asked(
             instance=instance,
             raise_on_error=False,
             partition_key="2026-11-02",
-            run_config={"resources": {"options": {"config": {"order_ids": ["801"]}}}, **QUIET},
+            run_config={"resources": {"options": {"config": options}}, **QUIET},
         )
     )
 
-    assert not result.success
+    (failure,) = [e.step_failure_data for e in result.all_events if e.is_step_failure]
+    told = failure.user_failure_data
+    assert told is not None
+    assert says in str(told.description)
+    assert told.metadata["code"].value == "run.options_invalid"
     assert len(world.sandbox.calls.all("salesforce")) == asked
 
 
 @pytest.mark.parametrize("options", [RunOptions, PlanOptions])
-def test_every_option_says_what_it_does(options: type[dg.Config | RunOptions]) -> None:
+def test_every_option_says_what_it_does(options: type[dg.Config]) -> None:
     """The launchpad shows the sentence beside the field."""
     for field in options.model_fields.values():
         assert field.description
