@@ -52,8 +52,9 @@ class StripeWrite(Generic[Result]):
     operation: str
     target_id: str
     params: Mapping[str, object]
-    before: Mapping[str, object] | None
-    """What is there as far as it was read, in the form of `params`; None for something new."""
+    before: Callable[[], Mapping[str, object] | None]
+    """Gives what is there as far as it was read, in the form of `params`; None for something new.
+    Only what is sent is asked for it."""
     send: Callable[[int], Result]
     """Takes the epoch of the idempotency key: how often this was refused before."""
     request_id_of: Callable[[Result], str | None]
@@ -186,6 +187,7 @@ class WriteLog(Generic[Result]):
 
     def _intents(self, tx: Transaction, due: Sequence[StripeWrite[Result]]) -> list[WriteIntent]:
         refusals = read_refusals(tx) if due else {}
+        befores = [each.before() for each in due]
         return [
             WriteIntent(
                 intent_id=uuid4().hex,
@@ -196,10 +198,10 @@ class WriteLog(Generic[Result]):
                 body=json_text(_plain(each.params)),
                 run_id=self._run.run_id,
                 written_at=now(),
-                before=None if each.before is None else json_text(_plain(each.before)),
+                before=None if before is None else json_text(_plain(before)),
                 plan_id=self._run.plan_id,
             )
-            for each in due
+            for each, before in zip(due, befores, strict=True)
         ]
 
 

@@ -139,6 +139,7 @@ class PlannedPortion:
         }
 
 
+@collector_paused()
 def _plan_portion(
     run: Run,
     ledger: Ledger,
@@ -416,6 +417,7 @@ def _sort_out(situation: Situation, book: DecisionBook) -> dict[str, list[Wanted
     return wanted
 
 
+@collector_paused()
 def _writes(
     stripe: StripeEdge, targets: Sequence[Target], plans: Sequence[TargetPlan]
 ) -> list[StripeWrite[Answer]]:
@@ -426,7 +428,7 @@ def _writes(
             operation=SCHEDULE if scheduled else SUBSCRIPTION,
             target_id=plan.request.target_id,
             params=plan.request.params(),
-            before=_before(states[plan.target_id], plan.request),
+            before=partial(_before, states[plan.target_id], plan.request),
             send=partial(stripe.write_attachments, plan.request),
             request_id_of=_request_id,
             serial_key=plan.request.target_id,

@@ -112,7 +112,7 @@ class CouponMaking:
                 operation=CREATE,
                 target_id=action.coupon_id,
                 params={**parameters(action.terms), "metadata": dict(action.metadata)},
-                before=None,
+                before=lambda: None,
                 send=partial(stripe.create_coupon, action.coupon_id, action.terms, action.metadata),
                 request_id_of=_request_id,
                 endpoint=COUPON_CREATE.path,
@@ -128,7 +128,7 @@ class CouponMaking:
                 operation=UPDATE,
                 target_id=action.coupon_id,
                 params={"metadata": dict(action.metadata_changes)},
-                before={"metadata": self._metadata_before(action)},
+                before=partial(self._before, action),
                 send=partial(
                     stripe.update_coupon_metadata, action.coupon_id, dict(action.metadata_changes)
                 ),
@@ -139,12 +139,12 @@ class CouponMaking:
             if action.decision in {"update", "adopt"} and action.metadata_changes
         ]
 
-    def _metadata_before(self, action: CouponAction) -> Mapping[str, str | None]:
+    def _before(self, action: CouponAction) -> Mapping[str, object]:
         """The keys that change, as they were read or, where nobody read them, last written."""
         reading = self._readings.get(action.coupon_id)
         known = next((k.metadata for k in self._situation.known if k.key == action.key), {})
         held = reading.metadata if isinstance(reading, StripeCoupon) else known
-        return {key: held.get(key) for key in action.metadata_changes}
+        return {"metadata": {key: held.get(key) for key in action.metadata_changes}}
 
     def beyond_a_cap(self) -> Problem | None:
         """Why nothing may be made, if more would be than a cap allows."""

@@ -18,6 +18,7 @@ from coupon_pipeline.domain.targets import (
 )
 from coupon_pipeline.stripe_api import Job, StripeEdge, StripeEdgeError
 from coupon_pipeline.stripe_api.targets import endpoint_of, is_schedule_id, read_target
+from coupon_pipeline.stripe_api.workers import Outcome
 
 
 @dataclass(slots=True)
@@ -66,15 +67,17 @@ def read_targets(
             if name not in known and not reading.knows(name)
         ]
         book.progress.expect("targets read", len(jobs))
+        read: list[Outcome[TargetState]] = []
         for outcomes in stripe.run_all(jobs):
             book.progress.advance("targets read", len(outcomes))
-            for outcome in outcomes:
-                outages.judge(outcome.error)
-                if outcome.error is not None:
-                    reading.fail(outcome.job.name, outcome.error)
-                else:
-                    assert outcome.result is not None, "a read ends with a state or an error"
-                    reading.take(outcome.job.name, outcome.result)
+            read += outcomes
+        for outcome in read:  # when no thread that reads waits for this one to let it go on
+            outages.judge(outcome.error)
+            if outcome.error is not None:
+                reading.fail(outcome.job.name, outcome.error)
+            else:
+                assert outcome.result is not None, "a read ends with a state or an error"
+                reading.take(outcome.job.name, outcome.result)
     outages.raise_if_nothing_was_answered()
     reading.set_conflicts_apart(situation)
     return [reading.targets[target_id] for target_id in sorted(reading.targets)]

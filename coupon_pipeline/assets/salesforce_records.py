@@ -163,18 +163,9 @@ def _write_back(
     mapping: CouponMapping,
     situation: _Situation,
 ) -> StageReport:
-    kinds = settings.coupon_pipeline_write_back
-    batches: list[list[RowWrite]] = []
-    if "stripe_ids" in kinds:
-        batches.append(_order_coupon_updates(situation))
-        batches.append(_quote_coupon_updates(situation, settings, mapping, salesforce))
-    if "order_coupons" in kinds:
-        batches.append(_creations(situation))
-    if "sync_records" in kinds and SYNC_RECORD in salesforce.describe().objects:
-        batches.append(_sync_records(situation))
     report = StageReport(STAGE, preview_columns=("object", "record", "value"), whole=run.dry_run)
     unanswered: RowResult | None = None
-    for batch in batches:
+    for batch in _batches(salesforce, settings, mapping, situation):
         rows = batch
         if run.approved is not None:
             rows = [row for row in batch if run.may_make(row.planned())]
@@ -195,6 +186,23 @@ def _write_back(
     if unanswered is not None:
         raise SalesforceUnavailable(unanswered.message, unanswered.fix, code=unanswered.code)
     return report
+
+
+@collector_paused()
+def _batches(
+    salesforce: SalesforceEdge, settings: Settings, mapping: CouponMapping, situation: _Situation
+) -> list[list[RowWrite]]:
+    """What differs, by operation and object, as far as the settings allow to write it."""
+    kinds = settings.coupon_pipeline_write_back
+    batches: list[list[RowWrite]] = []
+    if "stripe_ids" in kinds:
+        batches.append(_order_coupon_updates(situation))
+        batches.append(_quote_coupon_updates(situation, settings, mapping, salesforce))
+    if "order_coupons" in kinds:
+        batches.append(_creations(situation))
+    if "sync_records" in kinds and SYNC_RECORD in salesforce.describe().objects:
+        batches.append(_sync_records(situation))
+    return batches
 
 
 @collector_paused()

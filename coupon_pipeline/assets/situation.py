@@ -112,7 +112,7 @@ class Situation:
             if (
                 target_id is not None
                 and self.may_be_proven(snapshot)
-                and isinstance(self.ready(snapshot), Blocked)
+                and isinstance(self._usable(snapshot), Blocked)
             ):
                 found.setdefault(target_id, []).append(snapshot_id)
         return found
@@ -179,6 +179,14 @@ class Situation:
 
     def ready(self, snapshot: Snapshot) -> WantedAttachment | Blocked:
         """The attachment that a snapshot wants, or why its coupon cannot be used."""
+        usable = self._usable(snapshot)
+        if isinstance(usable, Blocked):
+            return usable
+        terms, coupon_id = usable
+        return wanted_attachment(snapshot, terms, coupon_id)
+
+    def _usable(self, snapshot: Snapshot) -> tuple[Terms, str] | Blocked:
+        """The terms of a snapshot and its Stripe coupon's id, or why that cannot be used."""
         terms = self.terms[snapshot.snapshot_id]
         if isinstance(terms, Blocked):
             return terms
@@ -188,4 +196,4 @@ class Situation:
         coupon = self.coupons.get((terms.quote_coupon_id, terms.terms_hash))
         if coupon is None:
             return Blocked("stripe.rejected")
-        return wanted_attachment(snapshot, terms.terms, coupon.coupon_id)
+        return terms.terms, coupon.coupon_id

@@ -10,6 +10,7 @@ from coupon_pipeline.assets.carrying_out import (
     Outages,
     carry_out,
 )
+from coupon_pipeline.assets.collector import collector_paused
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.coupon_making import (
     CREATE,
@@ -133,6 +134,7 @@ def pin_account(ledger: Ledger, stripe: StripeEdge) -> None:
     ledger.pin(Identity(stripe_account=account_id))
 
 
+@collector_paused()
 def _read_situation(
     run: Run, ledger: Ledger, settings: Settings, in_place: Mapping[str, DerivedCoupon]
 ) -> CouponSituation:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from coupon_pipeline.domain.attachments import AttachmentOutcome, OutcomeName, TargetPlan
-from coupon_pipeline.domain.proof import Proof, ProofUnreadable
+from coupon_pipeline.domain.proof import Proof, ProofFull, ProofUnreadable
 from coupon_pipeline.domain.targets import (
     MAX_DISCOUNTS,
     MAX_METADATA_KEYS,
@@ -197,6 +197,8 @@ class ProofDraft:
         self._metadata = metadata
         self._holders = [metadata, *copies]
         self._proof = known.proof
+        self._extended: dict[str, Proof | ProofFull] = {}
+        """The proof with one more, by snapshot id: found for `refusal`, taken over by `add`."""
         self._added = False
 
     def refusal(self, w: WantedAttachment, target_id: str) -> AttachmentOutcome | None:
@@ -205,7 +207,7 @@ class ProofDraft:
             return refused(
                 w, "target.proof_unreadable", target_id=target_id, reason=self._proof.reason
             )
-        extended = self._proof.extended([w.snapshot_id])
+        extended = self._with(w.snapshot_id, self._proof)
         if not isinstance(extended, Proof):
             count = str(extended.count - 1)
             return refused(w, "target.proof_full", target_id=target_id, count=count)
@@ -218,10 +220,16 @@ class ProofDraft:
     def add(self, snapshot_id: str) -> None:
         """Prove one more, for which `refusal` has found no reason against."""
         assert isinstance(self._proof, Proof), "an unreadable proof refuses"
-        extended = self._proof.extended([snapshot_id])
+        extended = self._with(snapshot_id, self._proof)
         assert isinstance(extended, Proof), "a full proof refuses"
         self._proof = extended
+        self._extended.clear()
         self._added = True
+
+    def _with(self, snapshot_id: str, proof: Proof) -> Proof | ProofFull:
+        if snapshot_id not in self._extended:
+            self._extended[snapshot_id] = proof.extended([snapshot_id])
+        return self._extended[snapshot_id]
 
     @property
     def added(self) -> bool:
@@ -247,7 +255,8 @@ class ProofDraft:
     def _whole(self) -> Proof | ProofUnreadable:
         if isinstance(self._proof, ProofUnreadable):
             return self._proof
-        whole = self._proof.extended(g.snapshot_id for g in self._known.here())
+        here = self._known.here()
+        whole = self._proof.extended(g.snapshot_id for g in here) if here else self._proof
         return whole if isinstance(whole, Proof) else self._proof
 
 

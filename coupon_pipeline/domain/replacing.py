@@ -136,6 +136,8 @@ def plan_with_replacements(
     as somebody else's and stays where it is until the new one takes its place. A replacement that
     the target refuses is left out and told in the second value, by snapshot id.
     """
+    if not replacing:
+        return plan(wanted, granted), {}
     refused: dict[str, AttachmentOutcome] = {}
     while True:
         agreed = _agreed(replacing, granted, refused)

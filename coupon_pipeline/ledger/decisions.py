@@ -16,6 +16,7 @@ from coupon_pipeline.domain.terms import Terms, canonical, coupon_id, terms_from
 from coupon_pipeline.ledger.rows import (
     Cell,
     decode_fields,
+    decode_list,
     decode_texts,
     encode_fields,
     json_text,
@@ -278,7 +279,7 @@ def read_coupon_decisions(tx: Transaction) -> dict[str, CouponDecision]:
             coupon_id=cast("str | None", row[2]),
             code=cast("str | None", row[3]),
             reason=cast("str", row[4]),
-            differences=tuple(json.loads(cast("str", row[5]))),
+            differences=decode_list(cast("str", row[5])),
             redemptions_left=cast("int | None", row[6]),
             decided_at=utc(cast("datetime", row[7])),
             run_id=cast("str", row[8]),

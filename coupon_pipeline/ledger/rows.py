@@ -50,6 +50,12 @@ _TEXTS_KEPT = 4096
 
 
 @lru_cache(maxsize=_TEXTS_KEPT)
+def decode_list(text: str) -> tuple[str, ...]:
+    """A list of texts from JSON; equal texts give one object."""
+    return tuple(json.loads(text))
+
+
+@lru_cache(maxsize=_TEXTS_KEPT)
 def decode_texts(text: str) -> Mapping[str, str]:
     """Texts by name, from JSON; equal texts give one object."""
     decoded: dict[str, str] = json.loads(text)
@@ -72,9 +78,13 @@ def decode_fields(text: str) -> RawFields:
 
     Most snapshots share their fields with others: one coupon serves many orders.
     """
-    decoded: dict[str, Scalar] = json.loads(text, object_hook=_decimal)
+    decoded: dict[str, Scalar] = _FIELDS.decode(text)
     return decoded
 
 
 def _decimal(node: dict[str, str]) -> Mapping[str, str] | Decimal:
-    return Decimal(node["decimal"]) if set(node) == {"decimal"} else node
+    return Decimal(node["decimal"]) if node.keys() == {"decimal"} else node
+
+
+_FIELDS = json.JSONDecoder(object_hook=_decimal)
+"""Made once: `json.loads` would make one for each text."""
