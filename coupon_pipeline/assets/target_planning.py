@@ -20,6 +20,7 @@ from coupon_pipeline.domain.schedules import ids_of_grants, is_proven, plan_targ
 from coupon_pipeline.domain.targets import (
     GrantedAttachment,
     WantedAttachment,
+    time_at,
 )
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.settings import Settings
@@ -49,7 +50,9 @@ def plan_targets(
             book.before.update(decisions.read_attachments(tx))
     at, policy, not_made = now(), target_policy(settings), book.not_made()
     views = {
-        target.state.target_id: TargetView(target.state, items, orders, policy, at, not_made)
+        target.state.target_id: TargetView(
+            target.state, items, orders, policy, time_at(target.state, at), not_made
+        )
         for target in targets
     }
     doubtful = situation.doubtful()

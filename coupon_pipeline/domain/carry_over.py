@@ -9,6 +9,7 @@ planned again once it does.
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from coupon_pipeline.domain.attachments import Carried, CarryLater
 from coupon_pipeline.domain.drafts import Known, ListDraft, from_unix, months_after, seen, unix
@@ -20,6 +21,7 @@ from coupon_pipeline.domain.targets import (
     LiveDiscount,
     ScheduleState,
     WantedAttachment,
+    period_of,
 )
 
 
@@ -185,10 +187,12 @@ class CarryOver:
         (https://docs.stripe.com/billing/subscriptions/coupons).
         """
         first = self._phases[run[0][0]]
-        begins = self._known.now if self._runs.is_current(run[0]) else from_unix(first.start_date)
+        begins, latest = self._known.now, self._latest()
+        if not self._runs.is_current(run[0]):
+            begins = latest = from_unix(first.start_date)
         later = run[1:]
         if g.duration == "repeating" and g.months is not None:
-            later = self._runs.beginning_before(unix(months_after(begins, g.months)), later)
+            later = self._runs.beginning_before(unix(months_after(latest, g.months)), later)
         elif g.duration == "once" and self._runs.is_current(run[0]):
             later = self._runs.before_next_invoice(run)
         elif g.duration == "once":
@@ -200,6 +204,11 @@ class CarryOver:
             self.later.append(
                 CarryLater(g.snapshot_id, g.coupon_id, unix(begins), first.end_date, starts)
             )
+
+    def _latest(self) -> datetime:
+        """The latest that it can be, where only the period tells the time of a test clock."""
+        now, period = self._known.now, period_of(self._state.subscription)
+        return now if period is None or now > from_unix(period[0]) else from_unix(period[1])
 
     def _needs_discount(self, g: GrantedAttachment | WantedAttachment, key: Key) -> bool:
         there = self._lists[key].find(g.coupon_id)

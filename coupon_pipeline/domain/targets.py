@@ -6,7 +6,7 @@ has to be sent back with exactly the dates that it had. Currencies are Stripe's 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
@@ -212,6 +212,24 @@ class TargetGone:
 
 
 TargetState: TypeAlias = SubscriptionState | ScheduleState | TargetGone
+
+
+def time_at(state: TargetState, now: datetime) -> datetime:
+    """`now`, or when the period began that the target is in, if that is later.
+
+    The test clock of a customer may be ahead of ours, and what it moves does not show its time
+    (https://docs.stripe.com/billing/testing/test-clocks).
+    """
+    begun = period_of(state.subscription if isinstance(state, ScheduleState) else state)
+    return now if begun is None else max(now, datetime.fromtimestamp(begun[0], UTC))
+
+
+def period_of(state: TargetState | None) -> tuple[int, int] | None:
+    """The latest start and end of the periods that a subscription's items are in, if it has any."""
+    items = state.items if isinstance(state, SubscriptionState) else ()
+    starts = [i.current_period_start for i in items if i.current_period_start is not None]
+    ends = [i.current_period_end for i in items if i.current_period_end is not None]
+    return (max(starts), max(ends)) if starts and ends else None
 
 
 def with_history_of(state: TargetState, other: TargetState) -> TargetState:

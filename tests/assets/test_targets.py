@@ -261,3 +261,19 @@ def test_a_window_that_opens_in_the_time_of_a_test_clock_is_carried_on(world: Wo
     first, second = _phases(world, schedule_id)
     assert len(first) == 1
     assert second == first
+
+
+def test_a_window_that_begins_in_the_time_of_a_test_clock_is_carried_on(world: World) -> None:
+    """What is granted on a phase that is on has its months from a time that is not ours."""
+    coupon = world.quote_coupon(Duration__c="repeating", Duration_In_Months__c=14)
+    order = world.order(coupons=[coupon], synced=False)
+    schedule_id = world.schedule_later(order, starts_in=timedelta(days=4000))
+    world.extend(schedule_id, world.order(synced=False))
+    world.let_time_pass(days=4010)
+
+    world.sync()
+    world.sync()
+
+    first, second = _phases(world, schedule_id)
+    assert len(first) == 1
+    assert second == first
