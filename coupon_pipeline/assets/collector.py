@@ -9,9 +9,8 @@ from contextlib import contextmanager
 def collector_paused() -> Iterator[None]:
     """Let the block make records without each being looked at again and again.
 
-    Records hold no cycles, nor do requests to Stripe and their answers, so nothing is left behind:
-    what the block lets go of is freed at once. A quarter of the time that snapshots take went into
-    looking.
+    Records hold no cycles, nor does a read of Stripe leave one, so nothing is left behind: what the
+    block lets go of is freed at once. A quarter of the time that snapshots take went into looking.
     """
     was_running = gc.isenabled()
     gc.disable()
