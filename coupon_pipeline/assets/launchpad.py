@@ -153,7 +153,7 @@ class GivenOptions:
             return RunOptions.model_validate(dict(self.written))
         except ValidationError as error:
             what = "; ".join(
-                f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ')}"
+                f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ').removesuffix('.')}"
                 for each in error.errors()
             )
             raise RunStopped(Problem("run.options_invalid", {"what": what})) from error
