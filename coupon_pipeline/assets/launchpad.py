@@ -12,6 +12,7 @@ from typing import Annotated, TypeAlias
 
 import dagster as dg
 from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from coupon_pipeline.assets.resources import read_plan
 from coupon_pipeline.assets.run import RunStopped
@@ -152,11 +153,14 @@ class GivenOptions:
         try:
             return RunOptions.model_validate(dict(self.written))
         except ValidationError as error:
-            what = "; ".join(
-                f"{'.'.join(map(str, each['loc']))}: {each['msg'].removeprefix('Value error, ').removesuffix('.')}"
-                for each in error.errors()
-            )
+            what = "; ".join(map(_in_words, error.errors()))
             raise RunStopped(Problem("run.options_invalid", {"what": what})) from error
+
+
+def _in_words(fault: ErrorDetails) -> str:
+    """Which option it is about, and what pydantic or a check of ours says of it."""
+    said = fault["msg"].removeprefix("Value error, ").removesuffix(".")
+    return f"{'.'.join(map(str, fault['loc']))}: {said}"
 
 
 def run_options() -> dg.ResourceDefinition:
