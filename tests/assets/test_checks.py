@@ -14,6 +14,7 @@ from coupon_pipeline.assets.stage_asset import StageAsset
 from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.automation.jobs import AGREEMENT_JOB, SYNC_JOB
 from coupon_pipeline.definitions import definitions
+from coupon_pipeline.ledger import inspection, source
 from coupon_pipeline.ledger.evidence import read_head
 from coupon_pipeline.salesforce import ORDER_COUPON, QUOTE_COUPON, SYNC_RECORD
 from coupon_pipeline.sandbox.salesforce.access import Access
@@ -204,6 +205,21 @@ def test_a_contradiction_is_found(
     _spoil(world, statement)
 
     assert _checks_alone(instance, name) == {name: False}
+
+
+@pytest.mark.parametrize("lost", ["order_item_id is null", "order_item_id is not null"])
+def test_an_association_is_missed_on_an_order_and_on_an_item(world: World, lost: str) -> None:
+    """The same quote coupon on both is owed twice, so that one does not stand for the other."""
+    coupon = world.quote_coupon()
+    order = world.order(coupons=[coupon], lines=[[coupon]])
+    world.sync()
+
+    _spoil(world, f"delete from coupon_snapshots where {lost}")
+
+    with world.ledger.reading() as tx:
+        source.select_orders(tx, world.selection())
+        (found,) = inspection.read_associations_without_snapshot(tx)
+    assert found.order_id == order.order_id
 
 
 def test_the_whole_ledger_is_held_against_both_systems_at_night(
