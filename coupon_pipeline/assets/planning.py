@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
+from coupon_pipeline.assets.collector import collector_paused
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.launchpad import replacement_name
 from coupon_pipeline.assets.next_invoice import NextInvoice, NotPreviewed, planned_invoice
@@ -19,6 +20,7 @@ from coupon_pipeline.assets.report import RunReport, report_of
 from coupon_pipeline.assets.reporting import counted_stage
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.assets.run import Run, StageReport, now
+from coupon_pipeline.assets.stage_asset import StageAsset
 from coupon_pipeline.assets.stages import STAGES
 from coupon_pipeline.domain.caps import Caps
 from coupon_pipeline.domain.planned_writes import PlannedWrite
@@ -170,14 +172,17 @@ def _account_id(stripe: StripeEdge) -> str | None:
         return None
 
 
-def run_stages(run: Run, at: Connection) -> list[StageReport]:
+@collector_paused()
+def run_stages(
+    run: Run, at: Connection, stages: Iterable[StageAsset] = STAGES
+) -> list[StageReport]:
     """What the assets do, one after the other, without Dagster.
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
     """
     done = []
-    for stage in STAGES:
+    for stage in stages:
         run.progress.begin(stage.name)
         with counted_stage(run, at) as counted:
             counted.report = stage.make(run, at)

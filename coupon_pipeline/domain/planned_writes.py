@@ -37,8 +37,11 @@ def digest_of(value: object) -> str:
     Takes dataclasses, mappings, sequences, sets and the values of the ledger's columns; two values
     that differ only in the order of a set or of a mapping's keys have the same digest.
     """
-    text = json.dumps(_canonical(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = _ENCODER.encode(_canonical(value))
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 @cache
@@ -46,13 +49,20 @@ def _field_names(kind: type) -> tuple[str, ...]:
     return tuple(field.name for field in fields(kind))
 
 
+_ATOMS = frozenset({str, int, bool, type(None)})
+"""Kinds of most values by far, known by one look."""
+
+
 def _canonical(value: object) -> object:
-    if value is None or isinstance(value, (str, int)):  # most values by far
+    if type(value) in _ATOMS or isinstance(value, (str, int)):
         return value
     if is_dataclass(value) and not isinstance(value, type):
         return {name: _canonical(getattr(value, name)) for name in _field_names(type(value))}
     if isinstance(value, Mapping):
-        return {str(key): _canonical(each) for key, each in value.items()}
+        return {
+            str(key): each if type(each) in _ATOMS else _canonical(each)
+            for key, each in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [_canonical(each) for each in value]
     if isinstance(value, (set, frozenset)):

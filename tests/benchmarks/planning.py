@@ -16,6 +16,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from coupon_pipeline.assets.connection import Connection
+from coupon_pipeline.assets.planning import run_stages
 from coupon_pipeline.assets.resources import open_ledger
 from coupon_pipeline.assets.run import Run
 from coupon_pipeline.assets.stages import STAGES
@@ -77,7 +78,7 @@ def plan(environment: str) -> Numbers:
         with closing(Connection(settings, ledger=ledger, stripe=stripe)) as at:
             at.salesforce.describe()
             with measured(numbers, "plan"):
-                done = [stage.make(run, at) for stage in STAGES[NAMES.index("coupon_snapshots") :]]
+                done = run_stages(run, at, STAGES[NAMES.index("coupon_snapshots") :])
         numbers[_WITHOUT_WAITING] = numbers["plan: seconds"] - stripe.waited
     told = json.dumps([(report.stage, report.totals, report.changes) for report in done])
     numbers["changes"] = sum(len(report.changes) for report in done)
