@@ -211,8 +211,8 @@ class ProofDraft:
         if not isinstance(extended, Proof):
             count = str(extended.count - 1)
             return refused(w, "target.proof_full", target_id=target_id, count=count)
-        values = extended.metadata()
-        if not all(_has_room(each, values) for each in self._holders):
+        keys = extended.keys()
+        if not all(_has_room(each, keys) for each in self._holders):
             limit = str(MAX_METADATA_KEYS)
             return refused(w, "target.metadata_full", target_id=target_id, limit=limit)
         return None
@@ -268,8 +268,8 @@ def missing_from(metadata: Mapping[str, str], proof: Proof | ProofUnreadable) ->
     return {key: value for key, value in values.items() if metadata.get(key) != value}
 
 
-def _has_room(metadata: Mapping[str, str], values: Mapping[str, str]) -> bool:
-    return len({*metadata, *values}) <= MAX_METADATA_KEYS
+def _has_room(metadata: Iterable[str], keys: Iterable[str]) -> bool:
+    return len({*metadata, *keys}) <= MAX_METADATA_KEYS
 
 
 _REFUSALS: Mapping[str, tuple[OutcomeName, str]] = {

@@ -13,6 +13,7 @@ same. One value holds about 120 attachments; a longer history takes further keys
 share of the fingerprints and readable by itself.
 """
 
+from base64 import urlsafe_b64encode
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,16 +88,24 @@ class Proof:
         added = (_fingerprint(each, self.width) for each in attachment_ids)
         return _fitted(self.width, {*self.fingerprints, *added})
 
+    def keys(self) -> tuple[str, ...]:
+        """The keys of `metadata`."""
+        return PROOF_KEYS[: len(self._parts())]
+
     def metadata(self) -> dict[str, str]:
         """The keys and values that prove it: ASCII, at most 500 characters a value."""
-        if not self.fingerprints:
-            return {}
-        parts = _parts(self.fingerprints, self.width)
-        assert parts is not None, "a proof is made so that it fits"
+        parts = self._parts()
         return {
             key: _encoded(part, self.width)
             for key, part in zip(PROOF_KEYS[: len(parts)], parts, strict=True)
         }
+
+    def _parts(self) -> list[tuple[int, ...]]:
+        if not self.fingerprints:
+            return []
+        parts = _parts(self.fingerprints, self.width)
+        assert parts is not None, "a proof is made so that it fits"
+        return parts
 
 
 def _readable(text: str) -> Proof | ProofUnreadable:
@@ -124,8 +133,13 @@ def _parts(fingerprints: tuple[int, ...], width: int) -> list[tuple[int, ...]] |
 
 
 def _fingerprint(attachment_id: str, width: int) -> int:
-    digest = sha256(attachment_id.encode()).digest()
-    return int.from_bytes(digest[: _HASH_BITS // 8]) >> (_HASH_BITS - width)
+    return _hash(attachment_id) >> (_HASH_BITS - width)
+
+
+@lru_cache(maxsize=64)
+def _hash(attachment_id: str) -> int:
+    """Asked for several times in a row, while a target is looked at and then written."""
+    return int.from_bytes(sha256(attachment_id.encode()).digest()[: _HASH_BITS // 8])
 
 
 def _narrowed(fingerprints: Iterable[int], width: int, narrower: int) -> tuple[int, ...]:
@@ -181,10 +195,11 @@ def _rice_bits(fingerprints: Sequence[int], parameter: int) -> str:
 
 
 def _to_text(bits: str) -> str:
-    step = _BITS_A_CHARACTER
-    return "".join(
-        _ALPHABET[int(bits[at : at + step].ljust(step, "0"), 2)] for at in range(0, len(bits), step)
-    )
+    """Base64url without padding, the last character filled up with zeros."""
+    characters = -(-len(bits) // _BITS_A_CHARACTER)
+    size = -(-len(bits) // 8)
+    data = int(bits.ljust(size * 8, "0"), 2).to_bytes(size)
+    return urlsafe_b64encode(data).decode("ascii")[:characters]
 
 
 def _to_bits(body: str) -> str:
