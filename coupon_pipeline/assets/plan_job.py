@@ -9,6 +9,7 @@ from coupon_pipeline.assets.markdown import table
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.planning import Planned, make_plan
 from coupon_pipeline.assets.selecting import SelectionError, select_orders
+from coupon_pipeline.assets.shown_records import IN_DAGSTER
 from coupon_pipeline.domain.text_as_data import markdown_text
 from coupon_pipeline.ledger.rows import text_of
 from coupon_pipeline.settings import Settings
@@ -94,6 +95,7 @@ def _metadata(planned: Planned) -> dict[str, dg.MetadataValue]:
                 ],
                 _MOST_ROWS,
             )
+            + f"\n\n{IN_DAGSTER}"
         )
     for invoice in planned.invoices:
         shown[f"next_invoice_{invoice.subscription_id}"] = dg.MetadataValue.text(invoice.sentence)

@@ -13,6 +13,14 @@ from coupon_pipeline.ledger import Transaction
 from coupon_pipeline.ledger.problems import NotedProblem, read_names
 from coupon_pipeline.ledger.rows import Cell, text_of
 
+IN_DAGSTER = (
+    "Here, the job `sync` for the days of the order stands for the command `coupon-pipeline sync`: "
+    "`--order` is `order_ids` and `--replace-attached` is `replace_attached`, under "
+    "`resources: options: config:` in its launchpad. Scheduled runs try again by themselves what "
+    "waits."
+)
+"""Under a table of problems, whose remedies name commands: a page's reader may have no terminal."""
+
 _SALESFORCE_ID = re.compile(r"[a-zA-Z0-9]{15}[A-Z0-5]{3}")
 
 
@@ -62,7 +70,7 @@ class ShownRecords:
                 ]
             )
         columns = ("problem", "what to do", "records")
-        return table(columns, rows, PREVIEW_ROWS, len(problems))
+        return f"{table(columns, rows, PREVIEW_ROWS, len(problems))}\n\n{IN_DAGSTER}"
 
     def cell(self, text: str, column: str = "") -> str:
         """A text as it is; an id under the name of its record, linked to its page."""

@@ -72,3 +72,4 @@ def test_an_operator_reads_who_got_what_and_what_to_mend(
     to_mend = str(shown["coupon_snapshots"]["problems_to_mend"].value)
     assert to_mend.startswith("| problem | what to do | records |")
     assert "coupon.percent" in to_mend.replace("\\", "")
+    assert "`--order` is `order_ids`" in to_mend.splitlines()[-1]  # none of it needs a terminal
