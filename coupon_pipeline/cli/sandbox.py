@@ -133,17 +133,26 @@ def _run_beside(served: "Sandbox", command: tuple[str, ...], ledger: Path) -> in
         raise click.ClickException(f"{command[0]} cannot be run: {error}.") from error
     try:
         return process.wait()
-    except KeyboardInterrupt:
-        process.terminate()
-        try:
-            return process.wait(_TIME_TO_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return process.wait()
+    except KeyboardInterrupt as stopped:
+        if isinstance(stopped, _Terminated):
+            process.send_signal(signal.SIGINT)
+        for harder in (process.terminate, process.kill):
+            try:
+                return process.wait(_TIME_TO_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                harder()
+        return process.wait()
+
+
+class _Terminated(KeyboardInterrupt):
+    """Told to end by a signal to this process alone, where Ctrl-C tells the command as well.
+
+    The command is then told as by Ctrl-C: `dagster dev` ends what it has started on that only.
+    """
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    raise _Terminated
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -219,3 +220,30 @@ def test_the_command_prints_one_line_and_stops_cleanly_when_told_to() -> None:
 
         assert process.stdout.read() == ""
         assert process.wait(timeout=10) == 0
+
+
+def test_a_command_beside_the_sandbox_ends_with_it_as_by_ctrl_c(tmp_path: Path) -> None:
+    """`dagster dev` would leave its web server and daemon behind on any other signal."""
+    told = tmp_path / "told"
+    beside = textwrap.dedent(f"""
+        import pathlib, signal
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        print("ready", flush=True)
+        try:
+            signal.pause()
+        except KeyboardInterrupt:
+            pathlib.Path({str(told)!r}).write_text("Ctrl-C")
+    """)
+    command = [
+        str(Path(sys.executable).with_name("coupon-pipeline")),
+        *("sandbox", "--empty", "--", sys.executable, "-c", beside),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
+        assert process.stdout is not None
+        while process.stdout.readline() != "ready\n":
+            assert process.poll() is None
+
+        process.send_signal(signal.SIGTERM)
+
+        assert process.wait(timeout=30) == 0
+    assert told.read_text() == "Ctrl-C"
