@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 import textwrap
@@ -247,3 +248,32 @@ def test_a_command_beside_the_sandbox_ends_with_it_as_by_ctrl_c(tmp_path: Path) 
 
         assert process.wait(timeout=30) == 0
     assert told.read_text() == "Ctrl-C"
+
+
+def test_a_request_that_breaks_off_leaves_its_key_free() -> None:
+    """A client that is killed has perhaps sent the head of a request and not its body."""
+    body = "metadata[told]=whole"
+    with Sandbox(company=False) as sandbox:
+        url, key = sandbox.addresses.stripe_url, sandbox.addresses.stripe_api_key
+        headers = {"Authorization": f"Bearer {key}", "Idempotency-Key": "k"}
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        requests.post(
+            f"{url}/v1/coupons",
+            data="id=ten&percent_off=10&duration=once",
+            headers={**headers, "Idempotency-Key": "first"},
+            timeout=5,
+        )
+        host, _, port = url.removeprefix("http://").partition(":")
+        lines = [f"{name}: {value}" for name, value in headers.items()]
+        lines = [
+            "POST /v1/coupons/ten HTTP/1.1",
+            "Host: sandbox",
+            f"Content-Length: {len(body)}",
+            *lines,
+        ]
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall("\r\n".join([*lines, "", ""]).encode())
+
+        answer = requests.post(f"{url}/v1/coupons/ten", data=body, headers=headers, timeout=5)
+
+        assert answer.status_code == 200, answer.text

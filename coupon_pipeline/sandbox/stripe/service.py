@@ -216,6 +216,8 @@ class StripeService:
         body = b""
         while True:
             message = await receive()
+            if message["type"] == "http.disconnect":
+                return  # a request that breaks off is none
             body += message.get("body", b"")
             if not message.get("more_body"):
                 break
