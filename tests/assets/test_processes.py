@@ -15,8 +15,8 @@ RUN_CONFIG = {
     "execution": {
         "config": {
             "max_concurrent": 2,
-            # else each of the processes imports everything again
-            "start_method": {"forkserver": {"preload_modules": ["coupon_pipeline.definitions"]}},
+            # a fork server would be shared with the crash tests, and know their variables only
+            "start_method": {"spawn": {}},
         }
     },
     "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
