@@ -211,7 +211,8 @@ class FaultMiddleware:
             answer.append(message)
 
         await self._app(scope, receive, hold)
-        if rule.kind == "cut_after":
+        # no answer: the client went away before the request was whole
+        if rule.kind == "cut_after" or not answer:
             await _cut(scope, receive)
         elif rule.kind == "hold_after":
             self._plan.held.put(rule)

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import textwrap
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -250,8 +251,16 @@ def test_a_command_beside_the_sandbox_ends_with_it_as_by_ctrl_c(tmp_path: Path) 
     assert told.read_text() == "Ctrl-C"
 
 
-def test_a_request_that_breaks_off_leaves_its_key_free() -> None:
+def break_off(url: str, path: str, headers: Mapping[str, str], *, length: int) -> None:
     """A client that is killed has perhaps sent the head of a request and not its body."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    lines = [f"POST {path} HTTP/1.1", "Host: sandbox", f"Content-Length: {length}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall("\r\n".join([*lines, "", ""]).encode())
+
+
+def test_a_request_that_breaks_off_leaves_its_key_free() -> None:
     body = "metadata[told]=whole"
     with Sandbox(company=False) as sandbox:
         url, key = sandbox.addresses.stripe_url, sandbox.addresses.stripe_api_key
@@ -263,17 +272,20 @@ def test_a_request_that_breaks_off_leaves_its_key_free() -> None:
             headers={**headers, "Idempotency-Key": "first"},
             timeout=5,
         )
-        host, _, port = url.removeprefix("http://").partition(":")
-        lines = [f"{name}: {value}" for name, value in headers.items()]
-        lines = [
-            "POST /v1/coupons/ten HTTP/1.1",
-            "Host: sandbox",
-            f"Content-Length: {len(body)}",
-            *lines,
-        ]
-        with socket.create_connection((host, int(port))) as client:
-            client.sendall("\r\n".join([*lines, "", ""]).encode())
+
+        break_off(url, "/v1/coupons/ten", headers, length=len(body))
 
         answer = requests.post(f"{url}/v1/coupons/ten", data=body, headers=headers, timeout=5)
-
         assert answer.status_code == 200, answer.text
+
+
+def test_a_request_that_breaks_off_is_no_call_of_salesforce() -> None:
+    with Sandbox(company=False) as sandbox:
+        url, token = sandbox.addresses.salesforce_url, sandbox.addresses.salesforce_access_token
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        used = sandbox.salesforce.org.usage.used
+
+        break_off(url, "/services/data/v64.0/sobjects/Order", headers, length=2)
+        count(sandbox, "Order")
+
+        assert sandbox.salesforce.org.usage.used == used + 1

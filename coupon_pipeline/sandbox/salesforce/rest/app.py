@@ -59,6 +59,8 @@ class App:
             await _lifespan(receive, send)
             return
         raw = await _read(scope, receive)
+        if raw is None:
+            return
         reply = self.reply(raw)
         await _send(reply, send, self._org.usage.header)
         if reply.after is not None:
@@ -204,11 +206,14 @@ async def _lifespan(receive: Receive, send: Send) -> None:
             return
 
 
-async def _read(scope: Scope, receive: Receive) -> _Raw:
+async def _read(scope: Scope, receive: Receive) -> _Raw | None:
+    """The whole request; a request that breaks off is none."""
     parts: list[bytes] = []
     more = True
     while more:
         message: Message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         parts.append(message.get("body", b""))
         more = message.get("more_body", False)
     headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
