@@ -6,7 +6,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -109,9 +109,13 @@ def sandbox(
             ) as served,
             announced(served, state_file) as ledger,
         ):
-            _announce(served, as_json=as_json)
+            environment = {
+                **served.addresses.environment(),
+                "COUPON_PIPELINE_DB": str(ledger.resolve()),
+            }
+            _announce(served, environment, as_json=as_json)
             if command:
-                return _run_beside(served, command, ledger)
+                return _run_beside(command, environment)
             threading.Event().wait()
     except KeyboardInterrupt:
         return 0
@@ -120,15 +124,10 @@ def sandbox(
     return 0
 
 
-def _run_beside(served: "Sandbox", command: tuple[str, ...], ledger: Path) -> int:
-    environment = {
-        **os.environ,
-        **served.addresses.environment(),
-        "COUPON_PIPELINE_DB": str(ledger.resolve()),
-    }
+def _run_beside(command: tuple[str, ...], environment: Mapping[str, str]) -> int:
     try:
         # the user's own command, run as the user asked
-        process = subprocess.Popen(command, env=environment)  # noqa: S603
+        process = subprocess.Popen(command, env={**os.environ, **environment})  # noqa: S603
     except OSError as error:
         raise click.ClickException(f"{command[0]} cannot be run: {error}.") from error
     try:
@@ -162,14 +161,14 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _announce(served: "Sandbox", *, as_json: bool) -> None:
+def _announce(served: "Sandbox", environment: Mapping[str, str], *, as_json: bool) -> None:
     if as_json:
         say_document(_document(served))
         return
     console = Terminal(soft_wrap=True)
     console.print(_panel(served))
     console.print("To work on it, paste into another terminal:\n")
-    for name, value in served.addresses.environment().items():
+    for name, value in environment.items():
         console.print(f"export {name}='{value}'", highlight=False, markup=False)
     console.print("\nCtrl-C stops it.")
 

@@ -1,6 +1,7 @@
 """The sandbox as a whole: served, kept, stopped."""
 
 import json
+import shlex
 import signal
 import socket
 import subprocess
@@ -289,3 +290,20 @@ def test_a_request_that_breaks_off_is_no_call_of_salesforce() -> None:
         count(sandbox, "Order")
 
         assert sandbox.salesforce.org.usage.used == used + 1
+
+
+def test_a_pasted_terminal_is_about_the_same_accounts_and_ledger(tmp_path: Path) -> None:
+    """With another ledger it would say that nothing needs attention."""
+    beside = "import json, os; print('beside', json.dumps(dict(os.environ)))"
+    program = str(Path(sys.executable).with_name("coupon-pipeline"))
+    command = [program, "sandbox", "--empty", "--", sys.executable, "-c", beside]
+
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+
+    lines = ended.stdout.splitlines()
+    pasted = [shlex.split(line)[1] for line in lines if line.startswith("export ")]
+    (given,) = (json.loads(line[len("beside") :]) for line in lines if line.startswith("beside"))
+    assert "COUPON_PIPELINE_DB" in {line.partition("=")[0] for line in pasted}
+    assert {line: given[line.partition("=")[0]] for line in pasted} == {
+        line: line.partition("=")[2] for line in pasted
+    }
