@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from coupon_pipeline.cli.timelines import EVIDENCE, read_past, timeline_of
 from coupon_pipeline.domain.derivation import DerivedCoupon
@@ -200,7 +200,11 @@ def _attachment_lines(attachment: Attachment | None) -> list[str]:
     when = (
         f" since {attachment.attached_at:%Y-%m-%d %H:%M:%S} UTC" if attachment.attached_at else ""
     )
-    return [f"discount {attachment.outcome} on {where}{discount}{when}: {attachment.reason}"]
+    lines = [f"discount {attachment.outcome} on {where}{discount}{when}: {attachment.reason}"]
+    if attachment.phases:
+        begin = [f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d}" for each in attachment.phases]
+        lines.append(f"put on the phases that begin on {', '.join(begin)}")
+    return lines
 
 
 def _replacement_lines(replacements: Iterable[Replacement]) -> list[str]:

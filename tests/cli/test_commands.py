@@ -190,6 +190,26 @@ def test_explain_tells_why_a_discount_is_there(
     assert "knows nothing" in unknown.err
 
 
+def test_explain_tells_in_which_phases_a_discount_is(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """An amendment's begins with its own phase, and what was granted earlier goes on in that."""
+    initial = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    schedule_id = world.manage(initial)
+    amendment = world.order(
+        coupons=[world.quote_coupon()], synced=False, amends=world.contract_of(initial)
+    )
+    world.extend(schedule_id, amendment)
+    command("sync", *days)
+
+    told = [
+        " ".join(command("explain", order.order_id).out.split()) for order in (initial, amendment)
+    ]
+
+    assert "put on the phases that begin on 2026-11-02, 2026-12-02, 2027-12-02" in told[0]
+    assert "put on the phases that begin on 2027-12-02" in told[1]
+
+
 def test_explain_shows_the_next_invoice_with_our_discounts_and_without(
     world: World, command: Command, days: tuple[str, ...]
 ) -> None:
