@@ -18,7 +18,7 @@ from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
 from coupon_pipeline.assets.overwritten_changes import WrittenFor, note_overwritten
 from coupon_pipeline.assets.planning_ahead import ahead_with, orders_in, planned_ahead
 from coupon_pipeline.assets.reading_targets import Target, ids_of, read_targets
-from coupon_pipeline.assets.replacements import asked_for, granted_terms
+from coupon_pipeline.assets.replacements import asked_for, granted_terms, target_policy
 from coupon_pipeline.assets.run import Run, StageReport, now
 from coupon_pipeline.assets.situation import Situation
 from coupon_pipeline.assets.stage_asset import stage_asset
@@ -31,7 +31,7 @@ from coupon_pipeline.domain.plan import is_attachable, is_settled, names_disagre
 from coupon_pipeline.domain.planned_writes import digest_of
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.records import Order
-from coupon_pipeline.domain.schedules import is_proven
+from coupon_pipeline.domain.schedules import awaits_its_phase, is_proven
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.targets import (
     ScheduleState,
@@ -39,6 +39,7 @@ from coupon_pipeline.domain.targets import (
     TargetPolicy,
     TargetState,
     WantedAttachment,
+    time_at,
     with_history_of,
 )
 from coupon_pipeline.ledger import Ledger, Transaction, decisions, inspection, source
@@ -105,6 +106,7 @@ class PlannedPortion:
     book: DecisionBook
     targets: Sequence[Target]
     plans: Sequence[TargetPlan]
+    policy: TargetPolicy
 
     @property
     def ids(self) -> AbstractSet[str]:
@@ -155,7 +157,7 @@ def _plan_portion(
         pin_account(ledger, stripe)
     targets = read_targets(stripe, wanted, situation, book, known)
     plans = plan_targets(ledger, stripe, situation, targets, settings, book)
-    return PlannedPortion(order_ids, situation, book, targets, plans)
+    return PlannedPortion(order_ids, situation, book, targets, plans, target_policy(settings))
 
 
 def _load_portion(
@@ -191,7 +193,8 @@ def _end_portion(
         if run.dry_run or plan.request is None:
             book.keep(plan.outcomes, plan.target_id)
     target_ids = ids_of(targets)
-    done = ids_of([each for each in targets if each.state.target_id not in book.undone])
+    left = [each for each in targets if each.state.target_id not in book.undone]
+    done = ids_of(left)
     with ledger.transaction() as tx:
         source.select_orders_by_id(tx, situation.orders)
         decisions.record_attachments(tx, book.rows.values())
@@ -200,7 +203,7 @@ def _end_portion(
         decisions.record_carries(
             tx, done, book.carries(plan for plan in plans if plan.target_id in done)
         )
-        decisions.record_planned_orders(tx, situation.orders_on(done))
+        decisions.record_planned_orders(tx, _orders_come_to(left, situation, portion.policy))
         note_problems(tx, STAGE, book.problems(), situation.days(), now())
         settle_intents(
             tx,
@@ -218,6 +221,25 @@ def _end_portion(
             f"Stripe {target.state.target_id}": digest_of(target.state) for target in targets
         }
     return report
+
+
+def _orders_come_to(
+    targets: Iterable[Target], situation: Situation, policy: TargetPolicy
+) -> dict[str, str]:
+    """The orders that have brought to these targets what they bring, with what they call them.
+
+    One without coupons whose phase is not there yet is looked for by the next run again: what
+    earlier orders were granted has to go on in that phase.
+    """
+    come: dict[str, str] = {}
+    for target in targets:
+        at = time_at(target.state, now())
+        come |= {
+            order_id: named
+            for order_id, named in situation.orders_on(target.ids).items()
+            if not awaits_its_phase(target.state, situation.orders[order_id], policy, at)
+        }
+    return come
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,13 +309,14 @@ def _find_portion(
     ]
     done = [plan for plan in plans if plan.request is None]
     target_ids = {plan.target_id for plan in done}
-    named = ids_of([target for target in targets if target.state.target_id in target_ids])
+    left = [target for target in targets if target.state.target_id in target_ids]
+    come = _orders_come_to(left, situation, target_policy(settings))
     with ledger.transaction() as tx:
         decisions.record_attachments(tx, granted)
         decisions.record_coupons(tx, book.coupons.values())
         record_replacements(tx, book.replaced_earlier)
         decisions.record_carries(tx, target_ids, book.carries(done))
-        decisions.record_planned_orders(tx, situation.orders_on(named))
+        decisions.record_planned_orders(tx, come)
     read = {name for target in targets for name in target.named}
     return FoundTargets(states, frozenset(wanted.keys() - read))
 

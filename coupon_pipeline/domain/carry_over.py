@@ -127,7 +127,10 @@ class CarryOver:
         return seen(g, self._runs.live(run[0])) if self._runs.is_current(run[0]) else None
 
     def carry_live(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> None:
-        """Send the same discount on to the later phases that it reaches into."""
+        """Send the same discount on to the later phases that it reaches into.
+
+        It ends with the first phase that does not have it, so it is named in none after that.
+        """
         sent = []
         for key in self._reached(g, live, run):
             own, start = self._lists[key], self._phases[key[0]].start_date
@@ -140,8 +143,11 @@ class CarryOver:
                 continue
             elif start in g.carried_to:
                 self.taken_away.add(g.snapshot_id)
+                break
             elif self._put(g, DiscountEntry.kept(live), key):
                 sent.append(start)
+            else:
+                break
         if sent:
             self.carried.append(Carried(g.snapshot_id, live.discount_id, tuple(sent)))
 

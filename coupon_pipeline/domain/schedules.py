@@ -38,7 +38,7 @@ from coupon_pipeline.domain.drafts import (
 from coupon_pipeline.domain.phase_runs import WHOLE_PHASE, Key, PhaseRuns, Run
 from coupon_pipeline.domain.phases import phase_params, unwritable
 from coupon_pipeline.domain.proof import Proof
-from coupon_pipeline.domain.records import Order, OrderItem
+from coupon_pipeline.domain.records import Order, OrderItem, Scope
 from coupon_pipeline.domain.targets import (
     MAX_DISCOUNTS,
     DiscountEntry,
@@ -109,6 +109,14 @@ def is_proven(state: TargetState, snapshot_id: str, now: datetime) -> bool:
     if isinstance(state, ScheduleState):
         objects, _ = _objects_and_ids(state)
     return Known.of({}, objects, [], now).has(snapshot_id)
+
+
+def awaits_its_phase(state: TargetState, order: Order, policy: TargetPolicy, now: datetime) -> bool:
+    """Whether a schedule has no phase of an order so far, into which discounts would go on."""
+    if not isinstance(state, ScheduleState) or not state.is_open:
+        return False
+    runs = PhaseRuns(state, {}, {order.order_id: order}, policy, now)
+    return runs.of(Scope(order.order_id, None)) == "target.no_phase_yet"
 
 
 def plan_schedule(
@@ -247,8 +255,10 @@ class _ScheduleDraft:
             live,
             present=isinstance(run, str)
             or bool(ended)
-            or (live is not None and w.snapshot_id not in self._over.taken_away)
-            or any(self._over.awaits(record, key, run) for key in run),
+            or (
+                w.snapshot_id not in self._over.taken_away
+                and (live is not None or any(self._over.awaits(record, key, run) for key in run))
+            ),
         )
 
     def _new(self, w: WantedAttachment, run: Run) -> Run:

@@ -1,5 +1,10 @@
 """Amendments: orders of their own, in the schedule of the initial order."""
 
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
 from tests.world import World
 
 
@@ -77,3 +82,105 @@ def test_a_schedule_and_its_subscription_are_read_once(world: World) -> None:
     account, coupons = 1, 2
     assert report.calls.stripe_reads == account + 1
     assert report.calls.stripe_writes == coupons + 1
+
+
+@pytest.mark.parametrize("months", [None, 24])
+def test_discounts_go_on_in_a_phase_that_comes_after_its_order(
+    world: World, months: int | None
+) -> None:
+    """A run may see an amendment without coupons before the order sync has made its phase."""
+    initial = world.order(coupons=[_lasting(world, months)])
+    schedule_id = world.manage(initial)
+    world.sync()
+    world.sync()
+    amendment = world.order(synced=False, amends=world.contract_of(initial))
+
+    before = world.sync()
+    world.extend(schedule_id, amendment)
+    world.sync()
+    after = world.sync()
+
+    assert before.calls.stripe_writes == 0
+    assert after.calls.stripe_reads == 0
+    first, second, third = _phases(world, schedule_id)
+    assert first == second == third == ["a discount that goes on"]
+
+
+@pytest.mark.parametrize("initial_names", ["subscription", "schedule"])
+def test_discounts_go_on_whatever_an_amendment_without_coupons_calls_the_target(
+    world: World, initial_names: str
+) -> None:
+    """One of the two orders may name the schedule, and the other what the schedule manages."""
+    initial = world.order(coupons=[_lasting(world, None)])
+    schedule_id = world.manage(initial)
+    names = [initial.subscription_id, schedule_id]
+    if initial_names == "schedule":
+        names.reverse()
+    world.update("Order", initial.order_id, Stripe_ID__c=names[0])
+    world.sync()
+    world.sync()
+    amendment = world.order(synced=False)
+    world.update("Order", amendment.order_id, Stripe_ID__c=names[1])
+    world.extend(schedule_id, amendment)
+
+    world.sync()
+    after = world.sync()
+
+    assert after.calls.stripe_reads == 0
+    first, second, third = _phases(world, schedule_id)
+    assert first == second == third == ["a discount that goes on"]
+
+
+def test_discounts_go_on_in_a_new_schedule_of_a_subscription_that_the_first_one_released(
+    world: World,
+) -> None:
+    """The initial order still names the schedule that granted them."""
+    initial = world.order(coupons=[_lasting(world, 20)], synced=False)
+    former = world.schedule_later(initial, starts_in=timedelta(hours=1))
+    world.sync()
+    world.let_time_pass(hours=2)
+    world.sync()
+    released = world.stripe.v1.subscription_schedules.release(former)
+    schedule = world.stripe.v1.subscription_schedules.create(
+        {"from_subscription": str(released.released_subscription)}
+    )
+    amendment = world.order(synced=False, amends=world.contract_of(initial))
+    world.update("Order", amendment.order_id, Stripe_ID__c=schedule.id)
+    world.extend(schedule.id, amendment)
+
+    report = world.sync()
+
+    assert report.problems == ()
+    first, second = _phases(world, schedule.id)
+    assert first == second == ["a discount that goes on"]
+
+
+def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_after_it(
+    world: World,
+) -> None:
+    """It ends with that phase, so Stripe could not keep it in the amendment's."""
+    initial = world.order(coupons=[_lasting(world, None)])
+    schedule_id = world.manage(initial)
+    world.sync()
+    world.sync()
+    phases = world.phases_to_send(schedule_id)
+    phases[-1]["discounts"] = ""
+    world.stripe.v1.subscription_schedules.update(
+        schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+    )
+    amendment = world.order(
+        coupons=[world.quote_coupon(Percent_Off__c=9)],
+        synced=False,
+        amends=world.contract_of(initial),
+    )
+    world.extend(schedule_id, amendment)
+
+    report = world.sync()
+
+    assert [problem.code for problem in report.problems] == ["attachment.removed_by_hand"]
+    assert _phases(world, schedule_id) == [["a discount that goes on"], [], ["9"]]
+
+
+def _lasting(world: World, months: int | None) -> str:
+    duration = "forever" if months is None else "repeating"
+    return world.quote_coupon(Duration__c=duration, Duration_In_Months__c=months)
