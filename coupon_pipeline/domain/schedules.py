@@ -43,6 +43,7 @@ from coupon_pipeline.domain.targets import (
     MAX_DISCOUNTS,
     DiscountEntry,
     GrantedAttachment,
+    LiveDiscount,
     PhaseState,
     ScheduleState,
     SubscriptionState,
@@ -381,11 +382,18 @@ def _lists(state: ScheduleState, runs: PhaseRuns) -> dict[Key, ListDraft]:
     lists = {}
     for key, planned in shown.items():
         real = runs.is_current(key) and runs.matches_subscription
-        entries = [DiscountEntry.kept(each) for each in runs.live(key)] if real else planned
+        entries = tuple(map(DiscountEntry.kept, runs.live(key))) if real else planned
         reaches = key[1] == WHOLE_PHASE and _customer_reaches(state, runs, key[0])
         customer = state.customer_discount if reaches else None
+        if not real and customer and _is_alone(customer, entries):
+            entries = ()
         lists[key] = ListDraft(entries, customer, keep_customer=keep)
     return lists
+
+
+def _is_alone(customer: LiveDiscount, entries: Sequence[DiscountEntry]) -> bool:
+    """Whether a list names the customer's own discount only, as our write does to inherit it."""
+    return [(each.kind, each.reference) for each in entries] == [("discount", customer.discount_id)]
 
 
 def _customer_reaches(state: ScheduleState, runs: PhaseRuns, at: int) -> bool:

@@ -1,6 +1,7 @@
 """What orders become in Stripe: subscriptions and schedules in every state, changed by others."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
@@ -47,6 +48,30 @@ def test_the_customer_s_own_discount_is_carried_along(world: World) -> None:
     world.sync()
 
     assert sorted(world.discounted(order.subscription_id)) == [(4, None), (10, None)]
+
+
+@pytest.mark.parametrize(("policy", "total"), [("keep", 5400), ("replace", 9000)])
+def test_the_customer_s_own_discount_in_a_later_phase_is_kept_or_replaced_as_well(
+    world: World, policy: str, total: int
+) -> None:
+    """Whether ours was there at once or is sent on to the phase by a later run."""
+    world.setting("COUPON_PIPELINE_CUSTOMER_DISCOUNT", policy)
+    order = world.order(coupons=[world.quote_coupon()])
+    schedule_id = world.manage(order)
+    phases = [
+        {key: value for key, value in phase.items() if key != "discounts"}
+        for phase in world.phases_to_send(schedule_id)
+    ]
+    world.stripe.v1.subscription_schedules.update(
+        schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+    )
+    world.customer_discount(order.subscription_id, percent_off=40)
+    world.sync()
+    world.sync()
+
+    world.let_time_pass(days=70)
+
+    assert [each for _, each in world.invoiced(order.subscription_id)] == [10000, total, 6000]
 
 
 def test_a_canceled_subscription_says_so_and_is_not_read_again(world: World) -> None:
