@@ -349,7 +349,7 @@ def _read_situation(run: Run, order_ids: Sequence[str], ledger: Ledger, *, live:
                 {
                     *decisions.read_due_targets(tx, until),
                     *_unanswered(tx, orders, before),
-                    *_changed_meanwhile(orders, snapshots, before),
+                    *_to_look_at_again(orders, snapshots, before),
                 },
                 orders,
                 snapshots,
@@ -375,17 +375,17 @@ def _unanswered(
     return {each for each in sent if each in named | {made.target_id for made in before.values()}}
 
 
-def _changed_meanwhile(
+def _to_look_at_again(
     orders: Mapping[str, Order],
     snapshots: Iterable[Snapshot],
     before: Mapping[str, Attachment],
 ) -> set[str]:
-    """Targets on which something was not as it was sent: they are looked at once more."""
+    """Targets on which something was not as it was sent, or a later phase had no room for it."""
     named = {s.snapshot_id: orders[s.scope.order_id].target_id for s in snapshots}
     found = {
         named.get(snapshot_id)
         for snapshot_id, row in before.items()
-        if row.code == "target.changed_meanwhile"
+        if row.code in {"target.changed_meanwhile", "target.too_many_discounts"}
     }
     return {each for each in found if each is not None and not each.startswith("in_")}
 

@@ -223,6 +223,31 @@ def test_an_amendment_without_coupons_does_not_lose_the_earlier_discounts(world:
     assert world.discounted(order.subscription_id) == [(10, None)]
 
 
+def test_a_discount_goes_on_in_a_full_phase_once_somebody_has_made_room(world: World) -> None:
+    """As the remedy says."""
+    order = world.order(
+        coupons=[world.quote_coupon(Duration__c="repeating", Duration_In_Months__c=9)]
+    )
+    schedule_id = world.manage(order)
+    others = [str(world.stripe_create("coupon", percent_off=1)["id"]) for _ in range(20)]
+
+    def put(coupons: list[str]) -> None:
+        phases = world.phases_to_send(schedule_id)
+        phases[-1]["discounts"] = [{"coupon": each} for each in coupons]
+        world.stripe.v1.subscription_schedules.update(
+            schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+        )
+
+    put(others)
+    world.sync()
+    assert _codes(world) == ["target.too_many_discounts"]
+    put(others[:19])
+
+    assert _codes(world) == []
+    first, second = _phases(world, schedule_id)
+    assert second == [*others[:19], *first]
+
+
 def test_an_order_named_by_its_schedule_before_it_starts(world: World) -> None:
     """Nothing runs yet: the first phase takes the coupons, and the subscription has them later."""
     order = world.order(coupons=[world.quote_coupon()], synced=False)
