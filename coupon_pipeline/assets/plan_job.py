@@ -63,7 +63,7 @@ def _metadata(planned: Planned) -> dict[str, dg.MetadataValue]:
     """The report that `coupon-pipeline plan` shows."""
     report = planned.report
     shown: dict[str, dg.MetadataValue] = {
-        "would_write": dg.MetadataValue.bool(bool(report.writes)),
+        "would_write": dg.MetadataValue.bool(planned.would_change),
         "orders": dg.MetadataValue.int(report.orders),
         "snapshots": dg.MetadataValue.int(report.snapshots),
         "counts": dg.MetadataValue.md(

@@ -57,6 +57,11 @@ class Planned:
         return tuple(write for stage in self.stages for write in stage.writes)
 
     @property
+    def would_change(self) -> bool:
+        """Whether a sync would change anything: what only goes on later is no new discount."""
+        return bool(self.report.writes or self.writes)
+
+    @property
     def stops(self) -> tuple[Problem, ...]:
         """What would end the run before it writes anything more, such as a cap."""
         return tuple(problem for stage in self.stages for problem in stage.stops)

@@ -61,6 +61,6 @@ def plan(
         say(plan_markdown(planned))
     else:
         show_plan(planned, out)
-    if planned.report.writes:
+    if planned.would_change:
         return CHANGES_TO_MAKE
     return SOME_BLOCKED if planned.report.has_blocked else DONE

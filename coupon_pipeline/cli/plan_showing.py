@@ -55,12 +55,15 @@ def show_plan(planned: Planned, out: Path | None = None) -> None:
 
 def totals(planned: Planned) -> str:
     """How much of each there is; coupons count once however many orders use them."""
-    verbs = Counter(action.verb for order in planned.orders for action in order.actions)
+    actions = [action for order in planned.orders for action in order.actions]
+    verbs = Counter(action.verb for action in actions)
+    targets = {a.stripe_id for a in actions if a.verb == "update" and a.subject == a.stripe_id}
     counts = {
         "to create": planned.report.coupons["created"],
         "to adopt": planned.report.coupons["adopted"],
         "to update": planned.report.coupons["updated"],
         "to attach": planned.report.attachments["attached"],
+        "subscriptions or schedules to update": len(targets),
         "records to write in Salesforce": len(
             [write for write in planned.writes if write.system == "salesforce"]
         ),

@@ -48,7 +48,7 @@ def show_report(
         )
     )
     console.print(_counts(report))
-    if not report.writes:
+    if not report.writes and not report.calls.stripe_writes:
         console.print("Nothing had to change: no write was made to Stripe or Salesforce.")
     if with_problems:
         show_problems(console, report.problems)

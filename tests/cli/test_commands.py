@@ -124,6 +124,24 @@ def test_plan_is_status_4_with_changes_and_0_without(
     assert command("plan", *days, "--json").status == 0
 
 
+def test_what_only_goes_on_in_a_later_phase_is_a_change_too(
+    world: World, command: Command, days: tuple[str, ...]
+) -> None:
+    """Nothing is attached, and the schedule is written all the same."""
+    initial = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    schedule_id = world.manage(initial)
+    command("sync", *days)
+    command("sync", *days)
+    world.extend(schedule_id, world.order(synced=False, amends=world.contract_of(initial)))
+
+    planned = command("plan", *days)
+    assert planned.status == 4
+    assert "Plan: 1 subscriptions or schedules to update." in planned.out
+    assert "Nothing had to change" not in command("sync", *days).out
+    assert command("plan", *days).status == 0
+    assert "Nothing had to change" in command("sync", *days).out
+
+
 def test_plan_shows_the_next_invoice_where_the_coupon_exists_already(
     world: World, command: Command, days: tuple[str, ...]
 ) -> None:
