@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
-from coupon_pipeline.stripe_api.keys import idempotency_key
+from coupon_pipeline.stripe_api.errors import StripeRejected
+from coupon_pipeline.stripe_api.keys import MOST_KEYS, holds, idempotency_key
 from coupon_pipeline.stripe_api.messages import (
     SCHEDULE,
     SCHEDULE_UPDATE,
@@ -13,6 +14,7 @@ from coupon_pipeline.stripe_api.messages import (
     Request,
     Send,
 )
+from coupon_pipeline.stripe_api.reading import Reader
 from coupon_pipeline.stripe_api.targets import EXPAND_SCHEDULE, EXPAND_SUBSCRIPTION, is_schedule_id
 
 
@@ -46,21 +48,32 @@ def write_attachments(
     """Carry out one planned request and get the target back with the ids of its discounts.
 
     Discounts and proof travel together, so that neither can be there without the other. A lost
-    answer is fetched again under the same key. After a failure that Stripe has stored, read the
-    target back, plan again, and raise `epoch`.
+    answer is fetched again under the same key; where the proof is gone, the answer is of a write
+    that somebody has undone since, and the next key is used. After a failure that Stripe has
+    stored, read the target back, plan again, and raise `epoch`.
 
     Raises:
         StripeEdgeError: nothing was changed, or `may_have_happened` where no answer tells.
     """
     scheduled = isinstance(update, ScheduleUpdate)
     params = _with_expand(update.target_id, update.params())
-    return send(
-        Request(
-            SCHEDULE_UPDATE if scheduled else SUBSCRIPTION_UPDATE,
-            update.target_id,
-            params,
-            idempotency_key=idempotency_key("attach", update.target_id, params, epoch),
+    retrieve = retrieve_schedule if scheduled else retrieve_subscription
+    for key_number in range(epoch, epoch + MOST_KEYS):
+        answer = send(
+            Request(
+                SCHEDULE_UPDATE if scheduled else SUBSCRIPTION_UPDATE,
+                update.target_id,
+                params,
+                idempotency_key=idempotency_key("attach", update.target_id, params, key_number),
+            )
         )
+        if not answer.replayed:
+            return answer
+        there = Reader(retrieve(send, update.target_id).body).texts("metadata")
+        if holds(there, update.metadata):
+            return answer
+    raise StripeRejected(
+        f"{update.target_id} does not keep what was written to it.", reason="write_not_kept"
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from coupon_pipeline.domain.reuse import Missing, Reading, StripeCoupon
 from coupon_pipeline.domain.terms import DURATIONS, Terms, parameters
 from coupon_pipeline.stripe_api.errors import StripeEdgeError, StripeFailureKept, StripeRejected
-from coupon_pipeline.stripe_api.keys import idempotency_key
+from coupon_pipeline.stripe_api.keys import MOST_KEYS, holds, idempotency_key
 from coupon_pipeline.stripe_api.listing import list_all
 from coupon_pipeline.stripe_api.messages import (
     COUPON,
@@ -22,9 +22,6 @@ from coupon_pipeline.stripe_api.reading import Reader
 EXPANDED = ("applies_to", "currency_options")
 """Stripe leaves these out unless asked, and a comparison without them finds false differences:
 https://docs.stripe.com/api/coupons/object"""
-
-MOST_KEYS = 5
-"""How many stored answers to the same write we look past before giving up."""
 
 
 _IN_OTHER_MODE = "a similar object exists in"
@@ -128,7 +125,7 @@ def update_coupon_metadata(
             continue
         kept = None
         there = read_coupon(send, coupon_id) if answer.replayed else parse_coupon(answer.body)
-        if isinstance(there, StripeCoupon) and _holds(there.metadata, metadata):
+        if isinstance(there, StripeCoupon) and holds(there.metadata, metadata):
             return CouponWritten(there, answer.request_id, was_there=True)
     if kept is not None:
         raise kept
@@ -136,10 +133,6 @@ def update_coupon_metadata(
         f"Coupon {coupon_id} does not keep the metadata that was written to it.",
         reason="metadata_not_kept",
     )
-
-
-def _holds(there: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    return all(there.get(key, "") == value for key, value in wanted.items())
 
 
 def list_coupons(send: Send) -> Iterator[StripeCoupon]:

@@ -11,6 +11,9 @@ from hashlib import sha256
 
 from coupon_pipeline.domain.currency import plain
 
+MOST_KEYS = 5
+"""How many stored answers to the same write we look past before giving up."""
+
 
 def idempotency_key(
     operation: str, target: str, desired_state: Mapping[str, object], epoch: int
@@ -24,6 +27,11 @@ def idempotency_key(
     """
     intent = {"operation": operation, "target": target, "state": desired_state, "epoch": epoch}
     return f"coupon-pipeline-{sha256(canonical_json(intent).encode()).hexdigest()}"
+
+
+def holds(there: Mapping[str, str], written: Mapping[str, str]) -> bool:
+    """Whether metadata has what was written to it; `""` is what removed a key."""
+    return all(there.get(key, "") == value for key, value in written.items())
 
 
 def canonical_json(value: object) -> str:

@@ -160,3 +160,21 @@ def test_what_was_granted_on_another_subscription_is_not_granted_again(world: Wo
     assert rebuilt.attachments == 1
     assert _writes(world) == 0
     assert world.discounted(moved.subscription_id) == []
+
+
+def test_what_somebody_undid_whole_is_granted_again_within_a_day(world: World) -> None:
+    """No proof is left, and the request is the earlier one to the letter.
+
+    Stripe then answers with what it once did instead of doing it.
+    """
+    order = world.order(coupons=[world.quote_coupon()])
+    world.sync_without_dagster(world.selection())
+    world.discounts_by_hand(str(order.subscription_id), [])
+    world.metadata_by_hand(order.subscription_id, {"coupon_pipeline": ""})
+    world.forget_ledger()
+
+    report = world.sync_without_dagster(world.selection())
+
+    assert report.attachments["attached"] == 1
+    assert world.discounted(order.subscription_id) == [(10, None)]
+    assert _discrepancies(world) == []
