@@ -197,6 +197,6 @@ def run_stages(
 
 def _copy_of(ledger: Ledger, folder: Path) -> Ledger:
     copy = folder / "ledger.duckdb"
-    if ledger.path.exists():
+    if ledger.exists:
         ledger.copy_to(copy)
     return Ledger(copy)

@@ -85,7 +85,7 @@ def _take_evidence_over(old: Ledger, new: Ledger, rebuilt: Rebuilt) -> int:
 
     What its open writes came to was seen, as everything was read.
     """
-    if not old.path.exists():
+    if not old.exists:
         return 0
     try:
         with old.reading() as tx:

@@ -43,7 +43,7 @@ def open_existing_ledger(settings: Settings) -> Ledger:
         LedgerError: there is no ledger yet, or it is lost.
     """
     ledger = open_ledger(settings)
-    if not ledger.path.exists():
+    if not ledger.exists:
         raise LedgerError(
             "ledger.missing", f"There is no ledger {ledger.path}.", f"Run sync, or: {REBUILD}"
         )

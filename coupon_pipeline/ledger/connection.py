@@ -58,14 +58,34 @@ def file_lock(path: Path, *, exclusive: bool, patience: float = PATIENCE_SECONDS
 
     Raises:
         LedgerBusy: the lock was not free within `patience` seconds.
+        LedgerError: there can be no lock file.
     """
     mode = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with folder_in_use(path):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _patiently(lambda: fcntl.flock(descriptor, mode | fcntl.LOCK_NB), path, patience)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def folder_in_use(path: Path) -> Iterator[None]:
+    """What the block does with the file, or with its folder, may fail for reasons outside of both.
+
+    Raises:
+        LedgerError: the folder cannot be made, read or written: closed, read-only or full.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise LedgerError(
+            "ledger.unwritable",
+            f"{path} cannot be used: {error.strerror}.",
+            "Let COUPON_PIPELINE_DB name a file in a folder that this user may write to, on a disk "
+            "with room, then run again: what was committed is kept.",
+        ) from error
 
 
 @contextmanager

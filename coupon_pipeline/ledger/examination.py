@@ -39,8 +39,9 @@ class Examination:
 
 def examine(ledger: Ledger, identity: Identity, now: datetime, since: datetime) -> Examination:
     """All lines about the ledger. Nothing is made, written or raised."""
-    if not ledger.path.exists() or not ledger.path.stat().st_size:
-        return Examination((_not_yet(ledger.path),))
+    missing = _missing(ledger)
+    if missing is not None:
+        return Examination((missing,))
     lines = [_FILE.passed(f"{ledger.path} is there."), _owner_line(ledger.path)]
     lines.append(_lock_line(ledger.path))
     written: int | None = None
@@ -93,6 +94,16 @@ def examine(ledger: Ledger, identity: Identity, now: datetime, since: datetime) 
         lines.append(_INTEGRITY.passed("Every table can be read and agrees with the others."))
     lines += _account_lines(ledger, pinned, identity)
     return Examination(tuple(lines), written)
+
+
+def _missing(ledger: Ledger) -> Diagnosis | None:
+    """The line about a ledger that is not there, or that this user may not look for."""
+    try:
+        if ledger.exists and ledger.path.stat().st_size:
+            return None
+    except LedgerError as error:
+        return _FILE.failed(error.message, error.fix)
+    return _not_yet(ledger.path)
 
 
 def _not_yet(path: Path) -> Diagnosis:

@@ -13,7 +13,13 @@ from typing import cast
 import duckdb
 
 from coupon_pipeline.ledger import crash_points
-from coupon_pipeline.ledger.connection import LedgerError, file_lock, open_database, owner_only
+from coupon_pipeline.ledger.connection import (
+    LedgerError,
+    file_lock,
+    folder_in_use,
+    open_database,
+    owner_only,
+)
 from coupon_pipeline.ledger.migrations import SCHEMA_VERSION, keep_copy, migrate
 from coupon_pipeline.ledger.rows import utc
 from coupon_pipeline.ledger.transaction import Transaction
@@ -54,9 +60,9 @@ class Ledger:
 
         Raises:
             LedgerBusy: another process kept the file.
-            LedgerError: the file is no ledger, or one of a later version.
+            LedgerError: the file is no ledger, or one of a later version, or cannot be written.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         may_be_empty = self._may_be_empty()
         with open_database(self.path, write=True) as connection:
             connection.execute("BEGIN")
@@ -117,7 +123,7 @@ class Ledger:
         Raises:
             LedgerBusy: another run kept on writing for longer than we wait.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._make_folder()
         with file_lock(
             Path(f"{self.path}.load.lock"), exclusive=True, patience=LOAD_PATIENCE_SECONDS
         ):
@@ -147,7 +153,7 @@ class Ledger:
             The name of the old file, if there was one.
         """
         with file_lock(Path(f"{self.path}.lock"), exclusive=True):
-            kept = self._free_name(at) if self.path.exists() else None
+            kept = self._free_name(at) if self.exists else None
             for suffix in ("", ".wal"):
                 old = Path(f"{self.path}{suffix}")
                 if kept is not None and old.exists():
@@ -164,7 +170,7 @@ class Ledger:
 
     def opened_at(self) -> datetime | None:
         """When this very ledger was made; None before there is one."""
-        if not self.path.exists() or (self._may_be_empty() and self._has_no_tables()):
+        if not self.exists or (self._may_be_empty() and self._has_no_tables()):
             return None
         with self.reading() as tx:
             return utc(cast("datetime", tx.rows("opened_at")[0][0]))
@@ -202,12 +208,26 @@ class Ledger:
                     "Set COUPON_PIPELINE_DB to another file for this pair of accounts.",
                 )
 
+    @property
+    def exists(self) -> bool:
+        """Whether there is a file.
+
+        Raises:
+            LedgerError: this user may not look.
+        """
+        with folder_in_use(self.path):
+            return self.path.exists()
+
+    def _make_folder(self) -> None:
+        with folder_in_use(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+
     def _may_be_empty(self) -> bool:
         """A run that was killed while it created the file leaves a small one without tables."""
-        return not self.path.exists() or self.path.stat().st_size <= _EMPTY_FILE_BYTES
+        return not self.exists or self.path.stat().st_size <= _EMPTY_FILE_BYTES
 
     def _has_no_tables(self) -> bool:
-        if not self.path.exists() or not self.path.stat().st_size:
+        if not self.exists or not self.path.stat().st_size:
             return True
         with open_database(self.path, write=False) as connection:
             return _is_empty(connection)

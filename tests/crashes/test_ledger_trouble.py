@@ -94,6 +94,26 @@ def test_a_corrupt_ledger_is_named_and_nothing_is_sent(
         assert read_both(world) == before
 
 
+@pytest.mark.parametrize("place", ["no_folder/ledger.duckdb", "ledger.duckdb", "a" * 300])
+def test_a_place_where_no_ledger_can_be_is_named_and_nothing_is_sent(
+    tmp_path: Path, instance: dg.DagsterInstance, place: str
+) -> None:
+    """A disk that was mounted to be read only, or a folder of somebody else's."""
+    with staged(SCENARIOS["a once coupon on an order"], tmp_path, instance) as world:
+        (tmp_path / "no_folder").write_text("a file", encoding="utf-8")
+        Path(f"{world.db}.lock").mkdir()
+        world.setting("COUPON_PIPELINE_DB", str(tmp_path / place))
+        before = read_both(world)
+
+        with pytest.raises(LedgerError) as caught:
+            Life(world).run()
+
+        assert caught.value.code == "ledger.unwritable"
+        assert "COUPON_PIPELINE_DB" in caught.value.fix
+        assert read_both(world) == before
+        Path(f"{world.db}.lock").rmdir()
+
+
 def test_a_file_that_was_only_just_made_is_as_good_as_none(
     tmp_path: Path, instance: dg.DagsterInstance
 ) -> None:
