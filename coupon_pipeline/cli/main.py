@@ -5,9 +5,11 @@ records are blocked, 4 (`plan`) there are changes to make.
 """
 
 import contextlib
+import errno
 import importlib
 import logging
 import os
+import signal
 import sys
 import traceback
 from dataclasses import dataclass
@@ -34,6 +36,9 @@ _COMMANDS = {
     "sandbox": "Serve a local Salesforce and Stripe until stopped.",
 }
 
+
+_HISTORY_IS_FULL = "database or disk is full"
+"""SQLite's words, which Dagster's run history passes on."""
 
 _WITHOUT_CONNECTION = frozenset({"demo", "sandbox"})
 """They bring their own accounts."""
@@ -89,8 +94,13 @@ def main() -> None:
     as_json = "--json" in sys.argv[1:]
     try:
         status = commands.main(standalone_mode=False)
-    except click.exceptions.Abort:
-        click.echo("Stopped. Nothing is lost: run it again.", err=True)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _tell(
+            as_json=as_json,
+            code="stopped",
+            message="Stopped.",
+            fix="Nothing is lost: run it again.",
+        )
         sys.exit(COULD_NOT_RUN)
     except click.ClickException as error:
         _tell(as_json=as_json, code="usage", message=error.format_message(), fix="See --help.")
@@ -112,6 +122,7 @@ def run() -> NoReturn:
     leaked types on standard error after a Dagster run, which people would take for a failure.
     """
     status: object = COULD_NOT_RUN
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # told to end, as by Ctrl-C
     try:
         main()
     except SystemExit as left:
@@ -149,12 +160,16 @@ def _known(error: BaseException) -> _Known | None:
         return _Known(error.code, error.message, error.fix, WRONG_USAGE)
     if isinstance(error, SalesforceError | StripeEdgeError | LedgerError | RunStopped):
         return _Known(error.code, error.message, error.fix, COULD_NOT_RUN)
+    if getattr(error, "errno", None) == errno.ENOSPC or _HISTORY_IS_FULL in str(error):
+        fix = "Make room, then run it again: what was done so far is kept."
+        return _Known("disk.full", "A disk has no room left.", fix, COULD_NOT_RUN)
     return None
 
 
 def _tell(*, as_json: bool, code: str, message: str, fix: str) -> None:
     from coupon_pipeline.cli.terminal import say, say_document  # noqa: PLC0415 - only when it failed
 
-    if as_json:
-        say_document({"error": {"code": code, "message": message, "fix": fix}})
     say(f"{code}: {message} {fix}".strip(), err=True)
+    if as_json:
+        with contextlib.suppress(OSError):  # where it goes to may be what is full
+            say_document({"error": {"code": code, "message": message, "fix": fix}})

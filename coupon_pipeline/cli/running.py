@@ -134,6 +134,7 @@ def run_through_dagster(
 
     Raises:
         SalesforceError, StripeEdgeError, LedgerError, SettingsError, MappingError: as the assets.
+        KeyboardInterrupt: the process was told to end; what was done so far is kept.
     """
     options: dict[str, object] = {
         "order_ids": list(selection.order_ids),
@@ -147,15 +148,19 @@ def run_through_dagster(
         repository = dg.Definitions.merge(
             definitions_of([settings]), dg.Definitions(loggers={"progress": logger})
         )
-        result = repository.resolve_job_def(Names.of(settings).named(SYNC_JOB)).execute_in_process(
-            run_config={
-                "resources": {"options": {"config": options}},
-                "loggers": {"progress": {}},
-            },
-            instance=instance,
-            tags=dict(zip(_RANGE, days, strict=True)),
-            run_id=None if plan is None else plan.plan_id,
-        )
+        job = repository.resolve_job_def(Names.of(settings).named(SYNC_JOB))
+        try:
+            result = job.execute_in_process(
+                run_config={
+                    "resources": {"options": {"config": options}},
+                    "loggers": {"progress": {}},
+                },
+                instance=instance,
+                tags=dict(zip(_RANGE, days, strict=True)),
+                run_id=None if plan is None else plan.plan_id,
+            )
+        except dg.DagsterExecutionInterruptedError as told:
+            raise KeyboardInterrupt from told
     ledger = open_ledger(settings)
     report = report_of(Run(result.run_id, selection), ledger)
     with ledger.transaction() as tx:

@@ -2,14 +2,17 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import click
 import pytest
 
 from coupon_pipeline.cli.main import commands
+from coupon_pipeline.sandbox.faults import FaultRule
 from tests.cli.commands import Command
 from tests.world import World
 
@@ -371,3 +374,58 @@ def test_a_live_key_is_refused_before_anything_is_asked(world: World, command: C
     assert ran.status == 2
     assert "COUPON_PIPELINE_LIVE" in ran.out
     assert "sk_live_money" not in ran.out + ran.err
+
+
+def _program(*arguments: str, stdout: int) -> "subprocess.Popen[str]":
+    program = str(Path(sys.executable).with_name("coupon-pipeline"))
+    return subprocess.Popen(
+        [program, *arguments],
+        env=dict(os.environ),
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_told_to_end_says_so_and_keeps_what_was_done(
+    world: World, command: Command, days: tuple[str, ...], number: signal.Signals
+) -> None:
+    """Ctrl-C, or a machine that is shut down: not a stack, and nothing twice afterwards."""
+    order = world.order(coupons=[world.quote_coupon()])
+    struck = threading.Event()
+    world.sandbox.faults.on_strike = lambda _: struck.set()
+    world.sandbox.faults.arm(
+        FaultRule(
+            service="stripe", kind="slow", method="POST", path="subscriptions", milliseconds=500
+        )
+    )
+    process = _program("sync", *days, "--json", stdout=subprocess.PIPE)
+    assert struck.wait(60)
+
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert json.loads(out)["error"]["code"] == "stopped"
+    assert "Stopped. Nothing is lost" in err
+    assert "Traceback" not in err
+    assert command("sync", *days).status == 0
+    assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+@pytest.mark.slow
+def test_a_report_that_finds_no_room_ends_with_a_sentence(
+    world: World, days: tuple[str, ...]
+) -> None:
+    """Reports go to files, and disks fill up. What was done is done."""
+    order = world.order(coupons=[world.quote_coupon()])
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        process = _program("sync", *days, "--json", stdout=full.fileno())
+        _, err = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert "disk.full: A disk has no room left." in err
+    assert "Traceback" not in err
+    assert world.discounted(order.subscription_id) == [(10, None)]
