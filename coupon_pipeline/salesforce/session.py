@@ -242,6 +242,9 @@ class SalesforceSession:
             fault = error_of(error.status, said, what)
         except requests.RequestException as error:
             fault = _transport_error(error, what)
+        except (TypeError, ValueError, RecursionError):
+            # simple-salesforce takes every answer for an object or a list that ends
+            fault = SalesforceUnavailable(f"{what}: the answer cannot be read.", _RUN_AGAIN)
         raise fault
 
     def _secrets(self) -> tuple[str, ...]:

@@ -184,6 +184,8 @@ class StripeConnection:
             if isinstance(verdict.error, StripeRefused):
                 self._refusals[label] = (*refusals, verdict.error)
             return verdict
+        except UnicodeDecodeError:  # the SDK reads the body for its log before anything else
+            return unreadable_reply()
         self._refusals.pop(label, None)
         self._compare_clocks(reply.headers, sent)
         try:

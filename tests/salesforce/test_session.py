@@ -72,6 +72,9 @@ def test_a_silent_server_is_given_up(
         Reply(400, [{"errorCode": "UNABLE_TO_LOCK_ROW", "message": "."}]),
         Reply(429, []),
         Reply(200, '{"records": [', {}),
+        Reply(200, "null"),
+        Reply(200, "5"),
+        Reply(200, "[" * 100_000),
         Reply(cut=True),
     ],
 )

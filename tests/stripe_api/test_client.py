@@ -87,7 +87,7 @@ def script() -> Iterator[Script]:
             if reply.cut:
                 self.close_connection = True
                 return
-            body = reply.body.encode()
+            body = reply.body.encode(errors="surrogateescape")
             self.send_response(reply.status)
             for name, value in {"Request-Id": "req_7", **reply.headers}.items():
                 self.send_header(name, value)
@@ -194,6 +194,7 @@ TRANSIENT = {
     "no answer": Reply(cut=True),
     "a body cut short": Reply(missing_bytes=10),
     "half a JSON": Reply(body=GOOD[:30]),
+    "no UTF-8": Reply(body='{"id": "\udcff"}'),
     "JSON of another kind": Reply(body='["coupon"]'),
     "JSON with what is no number": Reply(body='{"percent_off": NaN}'),
 }
