@@ -50,6 +50,8 @@ class Rebuilt:
     attachments: int = 0
     evidence: int = 0
     """Entries that were taken over from the old ledger."""
+    evidence_refused: str | None = None
+    """Why none was taken over, where there is an old ledger."""
     unread_targets: int = 0
     """Could not be read just now: the next run reads them."""
     edited: tuple[str, ...] = ()
@@ -74,26 +76,27 @@ def replace_ledger(settings: Settings, ledger: Ledger) -> tuple[Rebuilt, Path | 
     with ledger.load_lock():
         made_again = ledger.rebuilding()
         rebuilt = rebuild(settings, made_again)
-        rebuilt = replace(rebuilt, evidence=_take_evidence_over(ledger, made_again, rebuilt))
+        rebuilt = _with_evidence(ledger, made_again, rebuilt)
         with made_again.transaction() as tx:
             finish_run(tx, rebuilt.run_id, json_text(rebuilt.as_json()))
         return rebuilt, ledger.give_way_to(made_again, now())
 
 
-def _take_evidence_over(old: Ledger, new: Ledger, rebuilt: Rebuilt) -> int:
+def _with_evidence(old: Ledger, new: Ledger, rebuilt: Rebuilt) -> Rebuilt:
     """The chain of a ledger that can still be read and is unbroken goes on in the new one.
 
     What its open writes came to was seen, as everything was read.
     """
     if not old.exists:
-        return 0
+        return rebuilt
     try:
         with old.reading() as tx:
             entries, head = read_entries(tx), read_head(tx)
-    except LedgerError:
-        return 0
-    if chain_faults(entries, head):
-        return 0
+    except LedgerError as error:
+        return replace(rebuilt, evidence_refused=error.message)
+    if faults := chain_faults(entries, head):
+        why = f"The chain is broken: entry {faults[0].number} {faults[0].what}."
+        return replace(rebuilt, evidence_refused=why)
     with new.transaction() as tx:
         append_entries(tx, [entry.cells for entry in entries])
         if not rebuilt.unread_targets:
@@ -105,7 +108,7 @@ def _take_evidence_over(old: Ledger, new: Ledger, rebuilt: Rebuilt) -> int:
                     for each in read_open_intents(tx)
                 ],
             )
-    return len(entries)
+    return replace(rebuilt, evidence=len(entries))
 
 
 @dataclass(frozen=True, slots=True)

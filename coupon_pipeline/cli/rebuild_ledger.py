@@ -35,6 +35,11 @@ def _show(rebuilt: Rebuilt, path: Path, kept: Path | None) -> None:
     )
     if kept is not None:
         say(f"The old file is {kept}; {rebuilt.evidence} entries of evidence were taken over.")
+    if rebuilt.evidence_refused is not None:
+        say(
+            "Evidence begins anew, and who audits you needs the old file as well. "
+            f"{rebuilt.evidence_refused}"
+        )
     for coupon_id in rebuilt.edited:
         say(
             f"Stripe coupon {coupon_id} was edited and is left out: its terms are not those that "

@@ -118,6 +118,7 @@ def test_rebuild_ledger_names_the_file_that_it_keeps(synced: World, run: Run) ->
     status, document = run("rebuild-ledger")
 
     assert (status, document["attachments"]) == (0, 1)
+    assert "cannot be opened" in str(document["evidence_refused"])
     assert Path(str(document["kept"])).read_bytes() == b"no database"
     status, verified = run("verify", "--systems")
     assert (status, verified["discrepancies"]) == (0, [])
@@ -125,6 +126,19 @@ def test_rebuild_ledger_names_the_file_that_it_keeps(synced: World, run: Run) ->
     assert isinstance(systems, dict)
     assert (systems["coupons"], systems["attachments"]) == (1, 1)
     assert systems["calls"]["stripe_writes"] == 0
+
+
+def test_rebuild_ledger_tells_that_evidence_was_altered(synced: World, run: Run) -> None:
+    """The new ledger's chain is whole, so nothing else would ever tell it."""
+    _altered(synced, "update evidence set body = '{}' where entry = 2")
+
+    status, document = run("rebuild-ledger")
+
+    assert (status, document["evidence"]) == (0, 0)
+    assert document["evidence_refused"] == (
+        "The chain is broken: entry 2 was changed, or what stood before it was."
+    )
+    assert run("verify")[0] == 0
 
 
 def test_verify_without_a_ledger_says_how_to_get_one(world: World, run: Run) -> None:
