@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import dagster as dg
 
 from coupon_pipeline.assets.connection import Connection, Connections
+from coupon_pipeline.assets.failures import told_as_failure
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.partitions import days_of_run
 
@@ -53,7 +54,8 @@ class StageCheck:
             context: dg.AssetCheckExecutionContext, connections: dg.ResourceParam[Connections]
         ) -> dg.AssetCheckResult:
             about = CheckedRun(context.run.run_id, days_of_run(context.run.tags))
-            return self._with_remedy(self.look(about, connections.of(key)))
+            with told_as_failure():
+                return self._with_remedy(self.look(about, connections.of(key)))
 
         return check
 

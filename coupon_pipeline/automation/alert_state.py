@@ -34,7 +34,7 @@ class Trouble:
     days: Days | None
     """None where it is about no days in particular."""
     tables: frozenset[str]
-    """Those that the run was to make; none for a check."""
+    """Those that the run was to make, or the checks of a run that makes none; none for a check."""
     since: datetime
     """When its code was first seen of those that are open."""
     may_pass: bool = False

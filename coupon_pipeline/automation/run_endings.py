@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from coupon_pipeline.assets.checks import CHECKS
+from coupon_pipeline.assets.checks import AT_NIGHT, CHECKS
 from coupon_pipeline.assets.failures import CODE, REMEDY
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.partitions import days_of_run
@@ -27,6 +27,7 @@ _OVERLAP = timedelta(minutes=2)
 """Two runs that end at once may become visible one after the other."""
 _MOST_RUNS = 200
 _TABLES = frozenset(stage.name for stage in STAGES)
+_NIGHTLY = frozenset(CHECK + check.name for check in AT_NIGHT)
 _ENDED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE)
 _MAY_PASS = frozenset(
     {
@@ -104,14 +105,21 @@ def _ending(instance: dg.DagsterInstance, record: dg.RunRecord, names: Names) ->
 
 
 def _tables(run: dg.DagsterRun, names: Names) -> frozenset[str]:
-    """The tables of the connection that the run was to make."""
+    """The tables of the connection that the run was to make; its checks where it made none."""
+    if run.job_name == names.named(AGREEMENT_JOB):
+        return _NIGHTLY
     if not run.asset_selection and not run.asset_check_selection:
         return _TABLES
-    keys = run.asset_selection or ()
+    if not run.asset_selection:
+        return frozenset(CHECK + key.name for key in run.asset_check_selection or ())
+    keys = run.asset_selection
     return frozenset(key.path[-1] for key in keys if tuple(key.path[:-1]) == tuple(names.prefix))
 
 
 def _by_whom(run: dg.DagsterRun) -> str:
+    for tag in ("dagster/schedule_name", "dagster/sensor_name"):
+        if tag in run.tags:
+            return run.tags[tag]
     return "a backfill" if "dagster/backfill" in run.tags else "hand"
 
 

@@ -1,7 +1,7 @@
 """Alerts from real runs to receivers on this machine."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 import duckdb
@@ -11,7 +11,7 @@ from coupon_pipeline.assets.failures import told_as_failure
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.automation.alert_state import AlertState
 from coupon_pipeline.automation.alerts import look_at_runs
-from coupon_pipeline.automation.jobs import SYNC_JOB
+from coupon_pipeline.automation.jobs import AGREEMENT_JOB, SYNC_JOB
 from coupon_pipeline.definitions import definitions
 from coupon_pipeline.salesforce import SalesforceUnavailable
 from tests.automation.operating import Operator
@@ -151,6 +151,54 @@ def test_a_check_that_does_not_pass_names_the_order_and_no_text_of_people(
     assert f"{order.order_id} {bad} coupon.percent_out_of_range" in text
     assert "coupon-pipeline problems" in text
     assert "Jane" not in text
+
+
+def test_a_check_that_cannot_ask_says_why_as_a_table_does(
+    operator: Operator, world: World, instance: dg.DagsterInstance
+) -> None:
+    """With its code, so that an outage at night wakes nobody, and with what to do."""
+    world.order(coupons=[world.quote_coupon()])
+    world.sync()
+    with operator.stripe_refuses():
+        assert not _compare(instance)
+    now = datetime.now(UTC)
+
+    _, (told,) = look_at_runs(instance, Names(), AlertState(now - timedelta(hours=1)), now)
+
+    assert told.code == "stripe.login"
+    assert "STRIPE_API_KEY" in told.troubles[0].remedy
+    assert told.troubles[0].source == "nightly_agreement"
+
+
+def test_a_night_in_which_both_agree_mends_no_run_that_fails(
+    operator: Operator, world: World, instance: dg.DagsterInstance
+) -> None:
+    """It makes no table; people would be told each night that it is over, and each morning not."""
+    world.order(coupons=[world.quote_coupon()])
+    with operator.stripe_refuses():
+        _sync(operator)
+        _compare(instance)
+    now = datetime.now(UTC)
+    state, _ = look_at_runs(instance, Names(), AlertState(now - timedelta(hours=1)), now)
+
+    assert _compare(instance)
+    state, news = look_at_runs(instance, Names(), state, now)
+    assert news == []
+    assert [each.days for each in state.open] == [(date(2026, 11, 2), date(2026, 11, 2))]
+    assert _sync(operator)
+    _, news = look_at_runs(instance, Names(), state, now)
+    assert [(each.kind, each.code) for each in news] == [("recovered", "stripe.login")]
+
+
+def _compare(instance: dg.DagsterInstance) -> bool:
+    """The nightly job."""
+    job = definitions().resolve_job_def(AGREEMENT_JOB)
+    return job.execute_in_process(
+        instance=instance,
+        raise_on_error=False,
+        tags={"dagster/schedule_name": "nightly_agreement"},
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    ).success
 
 
 def test_an_outage_is_told_only_when_it_lasts(instance: dg.DagsterInstance) -> None:
