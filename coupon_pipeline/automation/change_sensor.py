@@ -115,7 +115,14 @@ def look_for_changes(
     """
     ledger = open_ledger(settings)
     paths = read_mapping(settings).paths
-    orders, seen_orders = _follow(memory.orders, salesforce.read_changed_orders, now)
+    tomorrow = now.date() + timedelta(days=1)
+    orders, seen_orders = _follow(
+        memory.orders,
+        salesforce.read_changed_orders,
+        now,
+        # the org's clock is ahead of this machine's, where its day is no partition yet
+        is_too_early=lambda order: order.activation_day == tomorrow,
+    )
     coupons, seen_coupons = _follow(
         memory.coupons, lambda after: salesforce.read_changed_coupons(after, paths), now
     )
@@ -140,8 +147,13 @@ def _follow(
     seen: SeenChanges,
     read: Callable[[ChangeCursor | None], ChangesRead[Changed]],
     now: datetime,
+    *,
+    is_too_early: Callable[[Changed], bool] = lambda _: False,
 ) -> tuple[list[Changed], SeenChanges]:
-    """What is new since the last look, and what to remember of this one."""
+    """What is new since the last look, and what to remember of this one.
+
+    What comes too early is not told, and is new to the next look.
+    """
     found: list[Changed] = []
     position, is_complete = seen.position, False
     for _ in range(_PAGES_A_LOOK):
@@ -151,8 +163,14 @@ def _follow(
         if is_complete:
             break
     stamps = [(change.record_id, change.changed_at) for change in found]
-    new = [change for change in found if seen.is_new(change.record_id, change.changed_at)]
-    return new, seen.after(stamps, position, now, is_complete=is_complete)
+    early = {change.record_id for change in found if is_too_early(change)}
+    new = [
+        change
+        for change in found
+        if change.record_id not in early and seen.is_new(change.record_id, change.changed_at)
+    ]
+    after = seen.after(stamps, position, now, is_complete=is_complete, too_early=early)
+    return new, after
 
 
 def _edited(ledger: Ledger, changed: Sequence[ChangedCoupon]) -> list[ChangedCoupon]:

@@ -6,10 +6,11 @@ and what was seen in that time is remembered, in order to ask for each change on
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from coupon_pipeline.domain.ids import normalise_id
 from coupon_pipeline.salesforce import ChangeCursor
 
 OVERLAP = timedelta(minutes=10)
@@ -38,6 +39,7 @@ class SeenChanges:
         looked_at: datetime,
         *,
         is_complete: bool,
+        too_early: Collection[str] = (),
     ) -> "SeenChanges":
         """What to remember after a look.
 
@@ -47,8 +49,10 @@ class SeenChanges:
             looked_at: the time of looking.
             is_complete: whether there was nothing more to read. Otherwise the next look goes on at
                 `end`, or earlier if rows before it may still become visible.
+            too_early: records of the changes that the next looks are to tell as new.
         """
-        stamps = {**self.stamps, **dict(changes)}
+        read = dict(changes)
+        stamps = {**self.stamps, **{i: at for i, at in read.items() if i not in too_early}}
         if not stamps or end is None:
             return self
         begin = max(stamps.values()) - OVERLAP
@@ -56,7 +60,10 @@ class SeenChanges:
             position = ChangeCursor(begin, _LOWEST_ID)
         else:
             settled = ChangeCursor(looked_at - OVERLAP - _CLOCK_DIFFERENCE, _LOWEST_ID)
-            position = min(end, settled, key=lambda cursor: (cursor.at, cursor.record_id))
+            position = _earliest(end, settled)
+        if too_early:
+            held_back = min(read[record_id] for record_id in too_early)
+            position = _earliest(position, ChangeCursor(held_back, _LOWEST_ID))
         oldest = min(begin, position.at)
         return SeenChanges(position, {i: at for i, at in stamps.items() if at >= oldest})
 
@@ -77,8 +84,21 @@ class SeenChanges:
         found = None
         if position is not None:
             assert isinstance(position, list), "written by as_json"
-            found = ChangeCursor(datetime.fromisoformat(position[0]), position[1])
-        return cls(found, {str(i): datetime.fromisoformat(at) for i, at in stamps.items()})
+            at, record_id = position
+            found = ChangeCursor(_moment(at), normalise_id(record_id))
+        return cls(found, {str(i): _moment(at) for i, at in stamps.items()})
+
+
+def _earliest(*cursors: ChangeCursor) -> ChangeCursor:
+    return min(cursors, key=lambda cursor: (cursor.at, cursor.record_id))
+
+
+def _moment(text: str) -> datetime:
+    """Raises: ValueError, where the text is no moment, or one of no time zone."""
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError(f"{text} is of no time zone")
+    return at
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +129,7 @@ class SensorMemory:
             return cls(
                 SeenChanges.from_json(document["orders"]),
                 SeenChanges.from_json(document["coupons"]),
-                None if retried is None else datetime.fromisoformat(retried),
+                None if retried is None else _moment(retried),
             )
         except (ValueError, KeyError, TypeError, AssertionError):
             return cls()

@@ -1,10 +1,16 @@
 """The change sensor against an org over HTTP, and the runs that it asks for."""
 
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+
 import dagster as dg
 
-from coupon_pipeline.automation.change_sensor import NAME
+from coupon_pipeline.assets.resources import open_salesforce
+from coupon_pipeline.automation.change_sensor import NAME, look_for_changes
+from coupon_pipeline.automation.seen_changes import SensorMemory
 from coupon_pipeline.definitions import definitions
 from coupon_pipeline.ledger import source
+from coupon_pipeline.settings import load_settings
 from tests.automation.operating import Operator, days_asked
 from tests.world import World
 
@@ -140,6 +146,25 @@ def test_an_org_that_does_not_answer_is_asked_again_later(operator: Operator, wo
     operator.run(operator.look(NAME))
 
     assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+def test_an_order_of_tomorrow_waits_until_that_is_a_day_here_too(world: World) -> None:
+    """The clock of this machine may be behind the org's, around midnight."""
+    world.order(coupons=[world.quote_coupon()])
+    settings = load_settings()
+    midnight = datetime(2026, 11, 2, tzinfo=UTC)
+
+    with closing(open_salesforce(settings)) as org:
+        memory = SensorMemory()
+        for minutes in (-2, -1):
+            before = look_for_changes(settings, org, memory, midnight + timedelta(minutes=minutes))
+            memory = before.memory
+            assert date(2026, 11, 2) not in before.days
+        after = look_for_changes(settings, org, memory, midnight + timedelta(minutes=1))
+        again = look_for_changes(settings, org, after.memory, midnight + timedelta(minutes=2))
+
+    assert after.days == {date(2026, 11, 2)}
+    assert again.days == set()
 
 
 def test_a_run_that_failed_is_asked_for_again_and_not_at_once(

@@ -1,8 +1,10 @@
 """What the change sensor remembers."""
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -81,3 +83,41 @@ def test_a_cursor_that_somebody_typed_starts_from_the_beginning() -> None:
     assert SensorMemory.from_text('{"orders": 1, "coupons": {}, "retried_at": null}') == (
         SensorMemory()
     )
+
+
+@pytest.mark.parametrize(
+    "position",
+    [
+        [],
+        ["2026-11-01T00:00:00", IDS[0]],
+        ["2026-11-01T00:00:00+00:00", 7],
+        ["2026-11-01T00:00:00+00:00", ""],
+    ],
+)
+def test_a_position_that_somebody_typed_wrong_starts_from_the_beginning(position: object) -> None:
+    """Every look would fail otherwise, until somebody resets the sensor."""
+    seen: dict[str, object] = {"position": None, "stamps": {}}
+    typed = {"orders": {**seen, "position": position}, "coupons": seen, "retried_at": None}
+
+    assert SensorMemory.from_text(json.dumps(typed)) == SensorMemory()
+
+
+def test_what_came_too_early_is_new_until_it_is_taken_and_all_else_is_told_once() -> None:
+    """Others are written meanwhile, for longer than looks overlap."""
+    seen, told, early = SeenChanges(), list[str](), IDS[0]
+    state = {early: START}
+    for minutes, record_id in enumerate(IDS[1:], 1):
+        now = START + timedelta(minutes=minutes * 8)
+        state[record_id] = now
+        read = sorted(
+            (at, i)
+            for i, at in state.items()
+            if seen.position is None or ((at, i) > (seen.position.at, seen.position.record_id))
+        )
+        too_early = {early} if record_id != IDS[4] else set[str]()
+        told += [i for at, i in read if i not in too_early and seen.is_new(i, at)]
+        end = ChangeCursor(*read[-1])
+        changes = [(i, at) for at, i in read]
+        seen = seen.after(changes, end, now, is_complete=True, too_early=too_early)
+
+    assert sorted(told) == IDS
