@@ -17,8 +17,10 @@ AGREEMENT_JOB = "agreement"
 TRIGGER = "coupon_pipeline/trigger"
 """Run tag: which schedule or sensor asked for the run."""
 
-MOST_ATTEMPTS = 6
 _FIRST_WAIT = timedelta(minutes=5)
+_LONGEST_WAIT = timedelta(hours=6)
+_MOST_DOUBLINGS = 7
+"""More would be longer than the longest wait."""
 _LOOK_BACK = timedelta(days=3)
 _MOST_RECORDS = 500
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
@@ -130,14 +132,14 @@ def repeats(instance: dg.DagsterInstance, trigger: str, now: datetime) -> list[R
 
 
 def is_due(attempts: Sequence[dg.RunRecord], now: datetime) -> bool:
-    """Whether to try again: after 5 minutes, then twice as long each time.
+    """Whether to try again: after 5 minutes, then twice as long each time, at last each six hours.
 
-    After `MOST_ATTEMPTS` it is left to the schedules and to people.
+    It is never given up: nothing else may know of the days, and an outage may last for long.
     """
     if not attempts:
         return True
-    wait = _FIRST_WAIT * 2 ** (len(attempts) - 1)
-    return len(attempts) < MOST_ATTEMPTS and now >= ended_at(attempts[0]) + wait
+    wait = min(_FIRST_WAIT * (1 << min(len(attempts) - 1, _MOST_DOUBLINGS)), _LONGEST_WAIT)
+    return now >= ended_at(attempts[0]) + wait
 
 
 def has_failed(record: dg.RunRecord) -> bool:

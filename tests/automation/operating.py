@@ -101,6 +101,14 @@ class Operator:
             ).run_id
         )
 
+    def fail(self, asked: dg.RunRequest) -> None:
+        """The run ended with a failure."""
+        self.instance.create_run_for_job(
+            definitions().resolve_job_def(SYNC_JOB),
+            tags=dict(asked.tags),
+            status=dg.DagsterRunStatus.FAILURE,
+        )
+
     def clear_queue(self) -> None:
         """The waiting runs are taken out."""
         while self._queued:

@@ -185,6 +185,24 @@ def test_a_run_that_failed_is_asked_for_again_and_not_at_once(
     assert operator.due_repeats(NAME, minutes=60) == []
 
 
+def test_a_run_that_fails_for_days_is_tried_every_six_hours(
+    operator: Operator, world: World
+) -> None:
+    """A key is revoked on a Friday evening, and every change of the weekend fails by itself."""
+    world.order(coupons=[world.quote_coupon()])
+    asked = operator.look(NAME)[:1]
+    for _ in range(6):
+        operator.fail(asked[0])
+    assert operator.due_repeats(NAME, hours=2) == []
+    assert days_asked(operator.due_repeats(NAME, hours=3)) == days_asked(asked)
+
+    for _ in range(40):
+        operator.fail(asked[0])
+    assert operator.look(NAME) == []
+    assert operator.due_repeats(NAME, hours=5) == []
+    assert days_asked(operator.due_repeats(NAME, hours=7)) == days_asked(asked)
+
+
 def test_nothing_more_is_asked_for_while_runs_wait_in_the_queue(
     operator: Operator, world: World
 ) -> None:
