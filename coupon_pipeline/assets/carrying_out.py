@@ -238,6 +238,18 @@ def _is_known(written: Written[Result]) -> bool:
     return not unknown or isinstance(written.error, StripeFailureKept)
 
 
+FAILURES = frozenset(
+    {
+        "stripe.rejected",
+        "stripe.unavailable",
+        "stripe.object_busy",
+        "stripe.permission",
+        NotInPlan.code,
+    }
+)
+"""The codes of `problem_of`."""
+
+
 class UseOfCoupon(Protocol):
     """Whose record it is."""
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import partial
 from types import MappingProxyType
 
-from coupon_pipeline.assets.carrying_out import StripeWrite, carry_out
+from coupon_pipeline.assets.carrying_out import FAILURES, StripeWrite, carry_out
 from coupon_pipeline.assets.collector import collector_paused
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.decision_book import DecisionBook
@@ -55,6 +55,8 @@ from coupon_pipeline.stripe_api.messages import SCHEDULE_UPDATE, SUBSCRIPTION_UP
 
 STAGE = "coupon_attachments"
 SUBSCRIPTION, SCHEDULE = "subscription.update", "schedule.update"
+_PASSING = FAILURES | {"target.changed_meanwhile", "target.too_many_discounts"}
+"""What only another look at a target takes back."""
 
 
 def load_attachments(
@@ -380,12 +382,15 @@ def _to_look_at_again(
     snapshots: Iterable[Snapshot],
     before: Mapping[str, Attachment],
 ) -> set[str]:
-    """Targets on which something was not as it was sent, or a later phase had no room for it."""
+    """Targets of what was granted and is told to be otherwise than it has to be.
+
+    Something was not as it was sent, a later phase had no room for it, or the last look failed.
+    """
     named = {s.snapshot_id: orders[s.scope.order_id].target_id for s in snapshots}
     found = {
         named.get(snapshot_id)
         for snapshot_id, row in before.items()
-        if row.code in {"target.changed_meanwhile", "target.too_many_discounts"}
+        if row.granted and row.code in _PASSING
     }
     return {each for each in found if each is not None and not each.startswith("in_")}
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 import pytest
 
 from coupon_pipeline.ledger.automation import read_days_not_done
+from coupon_pipeline.sandbox.faults import FaultRule
 from coupon_pipeline.sandbox.switches import turn
 from tests.world import MadeOrder, World
 
@@ -223,8 +224,11 @@ def test_an_amendment_without_coupons_does_not_lose_the_earlier_discounts(world:
     assert world.discounted(order.subscription_id) == [(10, None)]
 
 
-def test_a_discount_goes_on_in_a_full_phase_once_somebody_has_made_room(world: World) -> None:
-    """As the remedy says."""
+@pytest.mark.parametrize("read_fails", [False, True])
+def test_a_discount_goes_on_in_a_full_phase_once_somebody_has_made_room(
+    world: World, *, read_fails: bool
+) -> None:
+    """As the remedy says, and whether or not a run before that could read the target."""
     order = world.order(
         coupons=[world.quote_coupon(Duration__c="repeating", Duration_In_Months__c=9)]
     )
@@ -241,6 +245,17 @@ def test_a_discount_goes_on_in_a_full_phase_once_somebody_has_made_room(world: W
     put(others)
     world.sync()
     assert _codes(world) == ["target.too_many_discounts"]
+    if read_fails:
+        busy = FaultRule(
+            service="stripe",
+            kind="lock_timeout",
+            method="GET",
+            path=str(order.subscription_id),
+            times=None,
+        )
+        number = world.sandbox.faults.arm(busy)
+        assert _codes(world) == ["stripe.object_busy"]
+        world.sandbox.faults.disarm(number)
     put(others[:19])
 
     assert _codes(world) == []
