@@ -233,15 +233,14 @@ def _orders_come_to(
     One without coupons whose phase is not there yet is looked for by the next run again: what
     earlier orders were granted has to go on in that phase.
     """
-    come: dict[str, str] = {}
-    for target in targets:
-        at = time_at(target.state, now())
-        come |= {
-            order_id: named
-            for order_id, named in situation.orders_on(target.ids).items()
-            if not awaits_its_phase(target.state, situation.orders[order_id], policy, at)
-        }
-    return come
+    at = now()
+    states = {target_id: target.state for target in targets for target_id in target.ids}
+    return {
+        order_id: named
+        for order_id, named in situation.orders_on(states).items()
+        for state in [states[named]]
+        if not awaits_its_phase(state, situation.orders[order_id], policy, time_at(state, at))
+    }
 
 
 @dataclass(frozen=True, slots=True)
