@@ -16,6 +16,7 @@ SYNC_JOB = "sync"
 AGREEMENT_JOB = "agreement"
 TRIGGER = "coupon_pipeline/trigger"
 """Run tag: which schedule or sensor asked for the run."""
+_BY_CONDITION = "dagster/from_automation_condition"
 
 _FIRST_WAIT = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
@@ -92,16 +93,39 @@ def is_waiting(instance: dg.DagsterInstance, trigger: str) -> bool:
     return instance.get_runs_count(runs) > 0
 
 
-def backfill_goes_on(instance: dg.DagsterInstance) -> bool:
-    """Whether a run of any backfill has not ended yet."""
+def backfill_goes_on(instance: dg.DagsterInstance, names: Names) -> bool:
+    """Whether a run of a backfill of the connection has not ended yet."""
     runs = instance.get_runs(dg.RunsFilter(statuses=_UNDER_WAY), limit=_MOST_RECORDS)
-    return any("dagster/backfill" in run.tags for run in runs)
+    return any("dagster/backfill" in run.tags and is_of(run, names) for run in runs)
+
+
+def is_of(run: dg.DagsterRun, names: Names) -> bool:
+    """Whether the run makes or checks tables of the connection. Plans do not."""
+    keys = [*(run.asset_selection or ()), *(c.asset_key for c in run.asset_check_selection or ())]
+    if run.job_name in {names.named(SYNC_JOB), names.named(AGREEMENT_JOB)}:
+        return True
+    return any(tuple(key.path[:-1]) == tuple(names.prefix) for key in keys)
 
 
 def own_runs(instance: dg.DagsterInstance, trigger: str, now: datetime) -> Sequence[dg.RunRecord]:
     """The runs of the last days that this trigger asked for, newest first."""
     runs = dg.RunsFilter(tags={TRIGGER: trigger}, created_after=now - _LOOK_BACK)
     return instance.get_run_records(runs, limit=_MOST_RECORDS)
+
+
+def runs_by_conditions(
+    instance: dg.DagsterInstance, names: Names, now: datetime
+) -> Sequence[dg.RunRecord]:
+    """The runs of the last days that conditions of the connection asked for, newest first."""
+    runs = dg.RunsFilter(tags={_BY_CONDITION: "true"}, created_after=now - _LOOK_BACK)
+    found = instance.get_run_records(runs, limit=_MOST_RECORDS)
+    return [record for record in found if is_of(record.dagster_run, names)]
+
+
+def last_run_id(instance: dg.DagsterInstance, trigger: str) -> str | None:
+    """The newest run that this trigger ever asked for."""
+    runs = instance.get_runs(dg.RunsFilter(tags={TRIGGER: trigger}), limit=1)
+    return runs[0].run_id if runs else None
 
 
 def by_days(records: Iterable[dg.RunRecord]) -> dict[DayRange, list[dg.RunRecord]]:

@@ -5,6 +5,7 @@ sensor asks the ledger which days hold terms of another mapping: what it finds s
 it was done.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import takewhile
 
@@ -13,7 +14,7 @@ import dagster as dg
 from coupon_pipeline.assets.names import Names
 from coupon_pipeline.assets.resources import open_ledger, read_mapping
 from coupon_pipeline.assets.stage_asset import Condition
-from coupon_pipeline.automation.day_ranges import ranges_of
+from coupon_pipeline.automation.day_ranges import DayRange, ranges_of
 from coupon_pipeline.automation.jobs import (
     SYNC_JOB,
     backfill_goes_on,
@@ -21,8 +22,10 @@ from coupon_pipeline.automation.jobs import (
     has_failed,
     is_due,
     is_under_way,
+    last_run_id,
     own_runs,
     request,
+    runs_by_conditions,
 )
 from coupon_pipeline.automation.schedules import within
 from coupon_pipeline.ledger import LedgerBusy
@@ -98,7 +101,9 @@ def mapping_sensor(
         ),
     )
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
-        if is_under_way(context.instance, names.named(NAME)) or backfill_goes_on(context.instance):
+        if is_under_way(context.instance, names.named(NAME)) or backfill_goes_on(
+            context.instance, names
+        ):
             return dg.SkipReason("A backfill goes on.")
         try:
             requests = runs_to_ask_for(context.instance, settings, datetime.now(UTC))
@@ -125,7 +130,8 @@ def runs_to_ask_for(
         SettingsError, MappingError: there is no mapping in force.
         LedgerBusy: somebody kept the ledger.
     """
-    name = Names.of(settings).named(NAME)
+    names = Names.of(settings)
+    name = names.named(NAME)
     mapping_hash = read_mapping(settings).mapping_hash
     with open_ledger(settings).reading() as tx:
         days = read_days_of_other_mapping(tx, mapping_hash)
@@ -134,7 +140,8 @@ def runs_to_ask_for(
     of_this = takewhile(lambda r: r.dagster_run.tags.get(MAPPING_HASH) == mapping_hash, records)
     tried = by_days(of_this)
     failed = [days for days, attempts in tried.items() if has_failed(attempts[0])]
-    last = records[0].dagster_run.run_id if records else "nothing"
+    failed += _left_by_conditions(runs_by_conditions(instance, names, now), by_days(records))
+    last = last_run_id(instance, name) or "nothing"
     return [
         request(
             each,
@@ -144,4 +151,20 @@ def runs_to_ask_for(
         )
         for each in sorted({*wanted, *failed})
         if is_due(tried.get(each, []), now)
+    ]
+
+
+def _left_by_conditions(
+    asked: Iterable[dg.RunRecord], own: Mapping[DayRange, Sequence[dg.RunRecord]]
+) -> list[DayRange]:
+    """Days whose latest run by the conditions failed, and none of ours came after.
+
+    A condition fires once, so nothing else asks for them again.
+    """
+    latest = {days: records[0] for days, records in by_days(asked).items()}
+    return [
+        days
+        for days, record in latest.items()
+        if has_failed(record)
+        and all(each.storage_id < record.storage_id for each in own.get(days, ()))
     ]

@@ -19,7 +19,7 @@ from coupon_pipeline.automation.alert_state import (
     Ending,
     Trouble,
 )
-from coupon_pipeline.automation.jobs import AGREEMENT_JOB, SYNC_JOB, TRIGGER, ended_at
+from coupon_pipeline.automation.jobs import AGREEMENT_JOB, TRIGGER, ended_at, is_of
 from coupon_pipeline.automation.schedules import SCHEDULES
 from coupon_pipeline.domain.problems import render
 
@@ -46,19 +46,24 @@ def read_endings(
     instance: dg.DagsterInstance, names: Names, state: AlertState
 ) -> tuple[AlertState, list[Ending]]:
     """The runs that ended since the state, the first one first, and the state that knows them."""
-    records = instance.get_run_records(
-        dg.RunsFilter(statuses=list(_ENDED), updated_after=state.position),
-        limit=_MOST_RUNS,
-        order_by="update_timestamp",
-        ascending=True,
-    )
-    new = [
-        record
-        for record in records
-        if ended_at(record) >= state.position
-        and record.dagster_run.run_id not in state.seen
-        and _is_of(record.dagster_run, names)
-    ]
+    limit = _MOST_RUNS
+    while True:
+        records = instance.get_run_records(
+            dg.RunsFilter(statuses=list(_ENDED), updated_after=state.position),
+            limit=limit,
+            order_by="update_timestamp",
+            ascending=True,
+        )
+        new = [
+            record
+            for record in records
+            if ended_at(record) >= state.position
+            and record.dagster_run.run_id not in state.seen
+            and is_of(record.dagster_run, names)
+        ]
+        if new or len(records) < limit:
+            break
+        limit *= 2  # so many ended within the overlap that nothing new would ever be reached
     new.sort(key=ended_at)
     position = max([state.position, *(_updated(record) - _OVERLAP for record in records)])
     seen = state.seen & {record.dagster_run.run_id for record in records}
@@ -69,14 +74,6 @@ def read_endings(
 
 def _updated(record: dg.RunRecord) -> datetime:
     return record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC)
-
-
-def _is_of(run: dg.DagsterRun, names: Names) -> bool:
-    """Whether the run makes or checks tables of the connection. Plans do not."""
-    keys = [*(run.asset_selection or ()), *(c.asset_key for c in run.asset_check_selection or ())]
-    if run.job_name in {names.named(SYNC_JOB), names.named(AGREEMENT_JOB)}:
-        return True
-    return any(tuple(key.path[:-1]) == tuple(names.prefix) for key in keys)
 
 
 def _ending(instance: dg.DagsterInstance, record: dg.RunRecord, names: Names) -> Ending:

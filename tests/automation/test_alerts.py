@@ -9,6 +9,7 @@ import pytest
 
 from coupon_pipeline.assets.failures import told_as_failure
 from coupon_pipeline.assets.names import Names
+from coupon_pipeline.automation import run_endings
 from coupon_pipeline.automation.alert_state import AlertState
 from coupon_pipeline.automation.alerts import look_at_runs
 from coupon_pipeline.automation.jobs import AGREEMENT_JOB, SYNC_JOB
@@ -255,6 +256,22 @@ def test_a_run_whose_program_died_says_so(
 
     assert [(each.kind, each.code) for each in news] == [("failing", "run.interrupted")]
     del world
+
+
+def test_runs_that_end_all_at_once_are_looked_at_a_portion_at_a_time(
+    operator: Operator, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them than a portion within the overlap of two looks."""
+    monkeypatch.setattr(run_endings, "_MOST_RUNS", 5)
+    for day in range(1, 13):
+        operator.fail(dg.RunRequest(tags={"dagster/partition": f"2026-11-{day:02}"}))
+    now = datetime.now(UTC)
+    state = AlertState(now - timedelta(hours=1))
+
+    for _ in range(3):
+        state, _ = look_at_runs(instance, Names(), state, now)
+
+    assert len(state.open) == 12
 
 
 def test_runs_of_another_connection_are_not_told(

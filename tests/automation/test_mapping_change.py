@@ -10,6 +10,7 @@ from dagster import BetaWarning
 from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
 from dagster._core.loader import LoadingContextForTest
 
+from coupon_pipeline.assets.partitions import RANGE_END, RANGE_START
 from coupon_pipeline.automation.mapping_change import CONDITIONS_NAME, NAME, runs_to_ask_for
 from coupon_pipeline.definitions import definitions
 from coupon_pipeline.settings import load_settings
@@ -141,6 +142,65 @@ def test_a_run_that_failed_behind_the_terms_is_asked_for_again(
     assert isinstance(coupon["metadata"], dict)
     assert coupon["metadata"]["signed_as"] == "Ten"
     assert _asked_later(operator, minutes=60) == []
+
+
+def test_a_run_of_the_conditions_that_failed_behind_the_terms_is_asked_for_again(
+    operator: Operator, world: World, mapping: Path
+) -> None:
+    """A condition fires once, and the ledger holds the new terms by then."""
+    world.order(coupons=[world.quote_coupon(Name__c="Ten")])
+    world.sync()
+    _change(mapping)
+    days = {RANGE_START: "2026-11-02", RANGE_END: "2026-11-02"}
+    tags = {**days, "dagster/from_automation_condition": "true"}
+    with operator.stripe_refuses():
+        asked = [dg.RunRequest(tags=tags)]
+        assert operator.run(asked, raise_on_error=False) == [False]
+
+    again = operator.look(NAME)
+    operator.run(again)
+
+    assert days_asked(again) == [("2026-11-02", "2026-11-02")]
+    (coupon,) = world.coupons()
+    assert isinstance(coupon["metadata"], dict)
+    assert coupon["metadata"]["signed_as"] == "Ten"
+    assert operator.look(NAME) == []
+
+
+def test_a_mapping_that_comes_back_after_weeks_has_a_run_key_of_its_own(
+    operator: Operator, world: World, mapping: Path
+) -> None:
+    """Dagster remembers a key for ever, and would pass the request over without a word."""
+    world.order(coupons=[world.quote_coupon()])
+    world.sync()
+    keys = []
+    for weeks, key in enumerate(("one", "two", "one")):
+        _change(mapping, key)
+        asked = _asked_later(operator, weeks=weeks)
+        keys += [each.run_key for each in asked]
+        operator.run(asked)
+
+    assert len(keys) == len(set(keys)) == 3
+
+
+def test_a_backfill_of_another_connection_is_not_waited_for(
+    operator: Operator, world: World, mapping: Path
+) -> None:
+    """It may take hours, or hang."""
+    world.order(coupons=[world.quote_coupon()])
+    world.sync()
+    _change(mapping)
+    backfill = {"dagster/backfill": "theirs"}
+    selection = frozenset([dg.AssetKey(["globex", "coupon_snapshots"])])
+
+    @dg.asset(key=["globex", "coupon_snapshots"])
+    def theirs() -> None:
+        """A table of the other connection."""
+
+    job = dg.Definitions([theirs]).resolve_implicit_global_asset_job_def()
+    operator.instance.create_run_for_job(job, tags=backfill, asset_selection=selection)
+
+    assert len(operator.look(NAME)) == 1
 
 
 def test_the_conditions_ask_for_exactly_the_days_that_were_made(
