@@ -25,6 +25,12 @@ SHOWN = ShownRecords(
         ("802000000000001AAA", "", "(https://acme.my.salesforce.com/802000000000001AAA)"),
         ("cp-1", "Stripe coupon", "[cp\\-1](https://dashboard.stripe.com/coupons/cp-1)"),
         ("sub_1", "target", "[sub\\_1](https://dashboard.stripe.com/subscriptions/sub_1)"),
+        (
+            "sub_1) [pay](https://evil.example",
+            "",
+            "sub_1%29%20%5Bpay%5D%28https%3A%2F%2Fevil.example)",
+        ),
+        ("Ten (2026)", "Stripe coupon", "(https://dashboard.stripe.com/coupons/Ten%20%282026%29)"),
         ("attached", "outcome", "attached"),
         ("", "Stripe coupon", ""),
     ],
