@@ -70,7 +70,7 @@ def change_sensor(
             "Looks for orders that were activated or got their Stripe id, and for edited quote "
             "coupons, and syncs the activation days that they concern, each change once. Tries "
             "pending orders again every 15 minutes, and failed runs of its own with longer and "
-            "longer waits. The first look is over all orders."
+            "longer waits. The first look is over all orders, as with another org or ledger."
         ),
     )
     def evaluate(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.SkipReason:
@@ -114,6 +114,7 @@ def look_for_changes(
         LedgerBusy: somebody kept the ledger.
     """
     ledger = open_ledger(settings)
+    memory = memory.of(f"{settings.salesforce().instance_url} {ledger.path.resolve()}")
     paths = read_mapping(settings).paths
     tomorrow = now.date() + timedelta(days=1)
     orders, seen_orders = _follow(
@@ -129,7 +130,7 @@ def look_for_changes(
     edited = _edited(ledger, coupons)
     days = {order.activation_day for order in orders}
     told = f"{len(orders)} changed orders, {len(edited)} edited quote coupons"
-    after = SensorMemory(seen_orders, seen_coupons, memory.retried_at)
+    after = replace(memory, orders=seen_orders, coupons=seen_coupons)
     with ledger.reading() as tx:
         if edited:
             # the edit has to be known before the next order, even when no order waits for it

@@ -7,7 +7,7 @@ and what was seen in that time is remembered, in order to ask for each change on
 
 import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from coupon_pipeline.domain.ids import normalise_id
@@ -109,6 +109,14 @@ class SensorMemory:
     coupons: SeenChanges = SeenChanges()
     retried_at: datetime | None = None
     """When pending days were last asked for."""
+    about: str | None = None
+    """The org and the ledger; of others nothing is known."""
+
+    def of(self, about: str) -> "SensorMemory":
+        """What is remembered of this org and ledger."""
+        return (
+            replace(self, about=about) if self.about in {None, about} else SensorMemory(about=about)
+        )
 
     def to_text(self) -> str:
         """As Dagster keeps it."""
@@ -117,6 +125,7 @@ class SensorMemory:
                 "orders": self.orders.as_json(),
                 "coupons": self.coupons.as_json(),
                 "retried_at": None if self.retried_at is None else self.retried_at.isoformat(),
+                "about": self.about,
             }
         )
 
@@ -130,6 +139,7 @@ class SensorMemory:
                 SeenChanges.from_json(document["orders"]),
                 SeenChanges.from_json(document["coupons"]),
                 None if retried is None else _moment(retried),
+                document.get("about"),
             )
         except (ValueError, KeyError, TypeError, AssertionError):
             return cls()

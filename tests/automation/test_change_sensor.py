@@ -2,6 +2,7 @@
 
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 
@@ -134,6 +135,19 @@ def test_a_lost_cursor_looks_at_everything_again(operator: Operator, world: Worl
     operator.run(operator.look(NAME))
 
     assert world.state_of_both() == before
+
+
+def test_with_another_ledger_it_looks_at_everything_again(
+    operator: Operator, world: World, tmp_path: Path
+) -> None:
+    """Whoever tried the sandbox or a test account first has a cursor that is of no use."""
+    world.order(coupons=[world.quote_coupon()])
+    operator.run(operator.look(NAME))
+    assert operator.look(NAME) == []
+
+    world.setting("COUPON_PIPELINE_DB", str(tmp_path / "other.duckdb"))
+
+    assert DAY in days_asked(operator.look(NAME))
 
 
 def test_an_org_that_does_not_answer_is_asked_again_later(operator: Operator, world: World) -> None:
