@@ -25,10 +25,12 @@ from coupon_pipeline.domain.snapshots import is_snapshot_id
 
 
 def _is_a_day(text: str | None) -> str | None:
-    """Raises: ValueError, as pydantic expects it, where the text is no day."""
-    if text is not None:
-        date.fromisoformat(text)
-    return text
+    """As 2026-11-01, however it is written, so that days compare as texts do.
+
+    Raises:
+        ValueError: as pydantic expects it, where the text is no day.
+    """
+    return None if text is None else date.fromisoformat(text).isoformat()
 
 
 def replacement_name(text: str) -> str:

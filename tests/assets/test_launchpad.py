@@ -1,5 +1,7 @@
 """What an operator tells a run in Dagster's launchpad, without the command line."""
 
+from datetime import date
+
 import dagster as dg
 import pytest
 
@@ -127,3 +129,12 @@ def test_every_option_says_what_it_does(options: type[dg.Config]) -> None:
     """The launchpad shows the sentence beside the field."""
     for field in options.model_fields.values():
         assert field.description
+
+
+def test_days_of_a_plan_are_in_order_however_they_are_written() -> None:
+    """Without its dashes a day comes after all others, as a text."""
+    given = PlanOptions(first_day="20261101", last_day="2026-11-05")
+
+    assert given.days == (date(2026, 11, 1), date(2026, 11, 5))
+    with pytest.raises(ValueError, match="2026-11-05 is after last_day 2026-11-04"):
+        PlanOptions(first_day="2026-11-05", last_day="20261104")
