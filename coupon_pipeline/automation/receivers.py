@@ -71,7 +71,10 @@ def _post(settings: Settings, setting: str, document: Mapping[str, object]) -> s
         with requests.Session() as http:
             http.trust_env = url.startswith("https:")
             http.auth = _without_credentials
-            answer = http.post(url, json=document, timeout=_SECONDS, allow_redirects=False)
+            # the body says nothing, and may be long or slow
+            answer = http.post(
+                url, json=document, timeout=_SECONDS, allow_redirects=False, stream=True
+            )
     except requests.RequestException as error:
         # its text and its frames hold the address
         reason = type(error).__name__

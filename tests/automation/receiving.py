@@ -16,6 +16,8 @@ class WebReceiver:
     def __init__(self) -> None:
         self.documents: list[dict[str, object]] = []
         self.status = 200
+        self.breaks_off = False
+        """Whether its answer ends before its body does."""
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -25,6 +27,8 @@ class WebReceiver:
                     receiver.documents.append(json.loads(body))
                 self.send_response(receiver.status)
                 self.send_header("Location", "/elsewhere")
+                if receiver.breaks_off:
+                    self.send_header("Content-Length", "30")
                 self.end_headers()
 
             def log_message(self, *_: object) -> None:

@@ -113,6 +113,22 @@ def test_a_message_that_is_not_taken_is_sent_by_the_next_look(
     assert "stripe.login" in str(told["text"])
 
 
+def test_a_message_is_taken_when_the_status_says_so_whatever_becomes_of_the_body(
+    operator: Operator, world: World, web: WebReceiver
+) -> None:
+    """Nobody reads it; it may be long or slow, and people would be told the same again."""
+    world.setting("COUPON_PIPELINE_ALERT_WEBHOOK_URL", web.url)
+    world.order(coupons=[world.quote_coupon()])
+    with operator.stripe_refuses():
+        _sync(operator)
+    web.breaks_off = True
+
+    operator.look("alerts_by_webhook")
+    operator.look("alerts_by_webhook")
+
+    assert len(web.documents) == 1
+
+
 def _chain(error: BaseException | None) -> Iterator[str]:
     while error is not None:
         yield str(error)
