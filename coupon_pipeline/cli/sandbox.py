@@ -93,6 +93,8 @@ def sandbox(
     if state_file is not None:
         state_file.parent.mkdir(parents=True, exist_ok=True)
     signal.signal(signal.SIGTERM, _interrupt)
+    # in the background of a script it is ignored, and the command would inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         with (
             Sandbox(

@@ -225,22 +225,27 @@ def test_the_command_prints_one_line_and_stops_cleanly_when_told_to() -> None:
         assert process.wait(timeout=10) == 0
 
 
-def test_a_command_beside_the_sandbox_ends_with_it_as_by_ctrl_c(tmp_path: Path) -> None:
-    """`dagster dev` would leave its web server and daemon behind on any other signal."""
+@pytest.mark.parametrize("from_script", [False, True])
+def test_a_command_beside_the_sandbox_ends_with_it_as_by_ctrl_c(
+    tmp_path: Path, *, from_script: bool
+) -> None:
+    """`dagster dev` would leave its web server and daemon behind on any other signal.
+
+    What a script starts in the background ignores SIGINT.
+    """
     told = tmp_path / "told"
     beside = textwrap.dedent(f"""
         import pathlib, signal
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         print("ready", flush=True)
         try:
             signal.pause()
         except KeyboardInterrupt:
             pathlib.Path({str(told)!r}).write_text("Ctrl-C")
     """)
-    command = [
-        str(Path(sys.executable).with_name("coupon-pipeline")),
-        *("sandbox", "--empty", "--", sys.executable, "-c", beside),
-    ]
+    program = str(Path(sys.executable).with_name("coupon-pipeline"))
+    command = [program, "sandbox", "--empty", "--", sys.executable, "-c", beside]
+    if from_script:
+        command = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *command]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stdout is not None
         while process.stdout.readline() != "ready\n":
