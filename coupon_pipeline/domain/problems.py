@@ -631,8 +631,9 @@ _ATTACHMENTS = (
     ProblemKind(
         "attachment.removed_by_hand",
         Effect.REPORTED,
-        "The discount of {coupon} (Stripe coupon {coupon_id}) was removed from {target_id} by "
-        "somebody; it is not granted again.",
+        "The discount of {coupon} (Stripe coupon {coupon_id}) was granted and is not on "
+        "{target_id} any more: somebody removed it, or a phase that has begun had no room for it. "
+        "It is not granted again.",
         "Nothing, if that is meant. Otherwise add the coupon in Stripe by hand.",
     ),
     ProblemKind(
