@@ -93,7 +93,7 @@ def change_sensor(
         requests += [
             request(again.days, name, f"after {again.failed_run_id}")
             for again in repeats(context.instance, name, now)
-            if again.days not in wanted
+            if again.days not in wanted and again.days.first >= settings.first_day
         ]
         return dg.SensorResult(
             run_requests=requests,

@@ -23,7 +23,8 @@ _LONGEST_WAIT = timedelta(hours=6)
 _MOST_DOUBLINGS = 7
 """More would be longer than the longest wait."""
 _LOOK_BACK = timedelta(days=3)
-_MOST_RECORDS = 500
+_MOST_RECORDS = 5000
+"""More than a busy org's sensor asks for between two attempts of a run that fails."""
 _WAITING = (dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.QUEUED)
 _UNDER_WAY = (*_WAITING, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED)
 

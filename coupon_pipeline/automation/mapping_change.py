@@ -150,7 +150,7 @@ def runs_to_ask_for(
             {MAPPING_HASH: mapping_hash},
         )
         for each in sorted({*wanted, *failed})
-        if is_due(tried.get(each, []), now)
+        if each.first >= settings.first_day and is_due(tried.get(each, []), now)
     ]
 
 

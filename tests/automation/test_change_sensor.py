@@ -5,8 +5,11 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import pytest
+from dagster._core.utils import make_new_run_id
 
 from coupon_pipeline.assets.resources import open_salesforce
+from coupon_pipeline.automation import jobs
 from coupon_pipeline.automation.change_sensor import NAME, look_for_changes
 from coupon_pipeline.automation.seen_changes import SensorMemory
 from coupon_pipeline.definitions import definitions
@@ -214,6 +217,40 @@ def test_a_run_that_fails_for_days_is_tried_every_six_hours(
         operator.fail(asked[0])
     assert operator.look(NAME) == []
     assert operator.due_repeats(NAME, hours=5) == []
+    assert days_asked(operator.due_repeats(NAME, hours=7)) == days_asked(asked)
+
+
+def test_days_that_are_no_partitions_any_more_are_not_tried_again(
+    operator: Operator, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody moved the first day, and such a run fails each time, for ever."""
+    monkeypatch.setattr(jobs, "_FIRST_WAIT", timedelta(0))
+    world.order(coupons=[world.quote_coupon()])
+    operator.fail(operator.look(NAME)[0])
+
+    world.setting("COUPON_PIPELINE_SYNC_START_DATE", "2026-11-03")
+
+    assert DAY not in days_asked(operator.look(NAME))
+
+
+def test_a_run_that_failed_is_not_lost_among_those_of_a_busy_day(
+    operator: Operator, world: World
+) -> None:
+    """More than a hundred an hour, between two attempts that are six hours apart."""
+    world.order(coupons=[world.quote_coupon()])
+    asked = operator.look(NAME)[:1]
+    for _ in range(8):
+        operator.fail(asked[0])
+    for _ in range(700):
+        operator.instance.add_run(
+            dg.DagsterRun(
+                job_name="sync",
+                run_id=make_new_run_id(),
+                status=dg.DagsterRunStatus.SUCCESS,
+                tags={**asked[0].tags, "dagster/asset_partition_range_end": "2026-11-09"},
+            )
+        )
+
     assert days_asked(operator.due_repeats(NAME, hours=7)) == days_asked(asked)
 
 

@@ -144,6 +144,21 @@ def test_a_run_that_failed_behind_the_terms_is_asked_for_again(
     assert _asked_later(operator, minutes=60) == []
 
 
+def test_days_that_are_no_partitions_any_more_are_not_asked_for_again(
+    operator: Operator, world: World, mapping: Path
+) -> None:
+    """Somebody moved the first day, and such a run fails each time, for ever."""
+    world.order(coupons=[world.quote_coupon(Name__c="Ten")])
+    world.sync()
+    _change(mapping)
+    with operator.stripe_refuses():
+        assert operator.run(operator.look(NAME), raise_on_error=False) == [False]
+
+    world.setting("COUPON_PIPELINE_SYNC_START_DATE", "2026-11-03")
+
+    assert _asked_later(operator, minutes=6) == []
+
+
 def test_a_run_of_the_conditions_that_failed_behind_the_terms_is_asked_for_again(
     operator: Operator, world: World, mapping: Path
 ) -> None:
