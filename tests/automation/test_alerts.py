@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 import duckdb
 import pytest
+from dagster._core.utils import make_new_run_id
 
 from coupon_pipeline.assets.failures import told_as_failure
 from coupon_pipeline.assets.names import Names
@@ -205,6 +206,31 @@ def test_a_night_in_which_both_agree_mends_no_run_that_fails(
     assert _sync(operator)
     _, news = look_at_runs(instance, Names(), state, now)
     assert [(each.kind, each.code) for each in news] == [("recovered", "stripe.login")]
+
+
+def test_a_check_that_could_not_ask_by_hand_is_over_when_the_night_could(
+    world: World, instance: dg.DagsterInstance
+) -> None:
+    """Nobody runs it by hand once more only to end the alert, which would come each day."""
+    world.order(coupons=[world.quote_coupon()])
+    world.sync()
+    check = dg.AssetCheckKey(dg.AssetKey("coupon_attachments"), "the_ledger_agrees_with_itself")
+    by_hand = dg.DagsterRun(
+        job_name="__ASSET_JOB",
+        run_id=make_new_run_id(),
+        asset_selection=frozenset(),
+        asset_check_selection=frozenset({check}),
+        status=dg.DagsterRunStatus.FAILURE,
+    )
+    instance.add_run(by_hand)
+    now = datetime.now(UTC)
+    state, _ = look_at_runs(instance, Names(), AlertState(now - timedelta(hours=1)), now)
+    assert len(state.open) == 1
+
+    assert _compare(instance)
+    state, _ = look_at_runs(instance, Names(), state, now)
+
+    assert state.open == ()
 
 
 def _compare(instance: dg.DagsterInstance) -> bool:
