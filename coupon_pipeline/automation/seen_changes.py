@@ -114,9 +114,8 @@ class SensorMemory:
 
     def of(self, about: str) -> "SensorMemory":
         """What is remembered of this org and ledger."""
-        return (
-            replace(self, about=about) if self.about in {None, about} else SensorMemory(about=about)
-        )
+        is_known = self.about is None or self.about == about
+        return replace(self, about=about) if is_known else SensorMemory(about=about)
 
     def to_text(self) -> str:
         """As Dagster keeps it."""

@@ -83,6 +83,9 @@ def test_a_cursor_that_somebody_typed_starts_from_the_beginning() -> None:
     assert SensorMemory.from_text('{"orders": 1, "coupons": {}, "retried_at": null}') == (
         SensorMemory()
     )
+    seen: dict[str, object] = {"position": None, "stamps": {}}
+    typed = {"orders": seen, "coupons": seen, "retried_at": None, "about": ["acme"]}
+    assert SensorMemory.from_text(json.dumps(typed)).of("acme") == SensorMemory(about="acme")
 
 
 @pytest.mark.parametrize(
