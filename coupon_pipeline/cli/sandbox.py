@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import threading
@@ -171,7 +172,7 @@ def _announce(served: "Sandbox", environment: Mapping[str, str], *, as_json: boo
     console.print(_panel(served))
     console.print("To work on it, paste into another terminal:\n")
     for name, value in environment.items():
-        console.print(f"export {name}='{value}'", highlight=False, markup=False)
+        console.print(f"export {name}={shlex.quote(value)}", highlight=False, markup=False)
     console.print("\nCtrl-C stops it.")
 
 

@@ -299,11 +299,13 @@ def test_a_request_that_breaks_off_is_no_call_of_salesforce() -> None:
 
 def test_a_pasted_terminal_is_about_the_same_accounts_and_ledger(tmp_path: Path) -> None:
     """With another ledger it would say that nothing needs attention."""
+    folder = tmp_path / "Pat's sandbox"
+    folder.mkdir()
     beside = "import json, os; print('beside', json.dumps(dict(os.environ)))"
     program = str(Path(sys.executable).with_name("coupon-pipeline"))
     command = [program, "sandbox", "--empty", "--", sys.executable, "-c", beside]
 
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=True)
+    ended = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True)
 
     lines = ended.stdout.splitlines()
     pasted = [shlex.split(line)[1] for line in lines if line.startswith("export ")]
