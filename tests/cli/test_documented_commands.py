@@ -64,7 +64,7 @@ NOT_RUN = {
     "pip install": "needs the network",
     "python -m coupon_pipeline.cli.documents": "writes pages that another test holds it to",
     "python -m pip": "needs the network",
-    "python -m tests.benchmarks --only": "measures for minutes and writes the page that names it",
+    "python -m tests.benchmarks": "measures for minutes and writes the page that names it",
     "python -m tests.crashes.faults": "runs for an hour and writes the page that names it",
     "python -m tests.crashes.matrix": "runs for an hour and writes the page that names it",
     "python -m tests.mutations": "runs for an hour and writes the page that names it",
@@ -91,7 +91,9 @@ class Documented:
 
     @property
     def listed(self) -> str | None:
-        """The beginning under which it is listed as one that is not run."""
+        """The beginning under which it is listed as one that is not run; its help is."""
+        if self.words[-1] == "--help":
+            return None
         words = " ".join(self.words)
         return next((key for key in NOT_RUN if f"{words} ".startswith(f"{key} ")), None)
 
