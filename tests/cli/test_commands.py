@@ -388,6 +388,27 @@ def _program(*arguments: str, stdout: int) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.slow
+def test_a_command_without_dagster_is_told_to_end_as_well(
+    world: World, days: tuple[str, ...]
+) -> None:
+    """Python itself would die of the signal without a word."""
+    world.order(coupons=[world.quote_coupon()])
+    struck = threading.Event()
+    world.sandbox.faults.on_strike = lambda _: struck.set()
+    world.sandbox.faults.arm(
+        FaultRule(service="stripe", kind="slow", path="subscriptions", milliseconds=500)
+    )
+    process = _program("plan", *days, "--json", stdout=subprocess.PIPE)
+    assert struck.wait(60)
+
+    process.send_signal(signal.SIGTERM)
+    out, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 1
+    assert json.loads(out)["error"]["code"] == "stopped"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_told_to_end_says_so_and_keeps_what_was_done(
     world: World, command: Command, days: tuple[str, ...], number: signal.Signals
