@@ -125,11 +125,7 @@ def test_a_run_that_failed_behind_the_terms_is_asked_for_again(
     operator: Operator, world: World, mapping: Path
 ) -> None:
     """The ledger then holds the new terms everywhere, and Stripe the old metadata."""
-    world.order(coupons=[world.quote_coupon(Name__c="Ten")])
-    world.sync()
-    _change(mapping)
-    with operator.stripe_refuses():
-        assert operator.run(operator.look(NAME), raise_on_error=False) == [False]
+    _fail_behind_the_terms(operator, world, mapping)
 
     assert operator.look(NAME) == []
     later = _asked_later(operator, minutes=6)
@@ -144,11 +140,7 @@ def test_days_that_are_no_partitions_any_more_are_not_asked_for_again(
     operator: Operator, world: World, mapping: Path
 ) -> None:
     """Somebody moved the first day, and such a run fails each time, for ever."""
-    world.order(coupons=[world.quote_coupon(Name__c="Ten")])
-    world.sync()
-    _change(mapping)
-    with operator.stripe_refuses():
-        assert operator.run(operator.look(NAME), raise_on_error=False) == [False]
+    _fail_behind_the_terms(operator, world, mapping)
 
     world.setting("COUPON_PIPELINE_SYNC_START_DATE", "2026-11-03")
 
@@ -266,6 +258,15 @@ def _is_stale(operator: Operator, name: str, day: str) -> bool:
         LoadingContextForTest(operator.instance),
     )
     return resolver.get_status(dg.AssetKey(name), day) is StaleStatus.STALE
+
+
+def _fail_behind_the_terms(operator: Operator, world: World, mapping: Path) -> None:
+    """A run over the changed mapping that ended when the ledger held it and Stripe did not."""
+    world.order(coupons=[world.quote_coupon(Name__c="Ten")])
+    world.sync()
+    _change(mapping)
+    with operator.stripe_refuses():
+        assert operator.run(operator.look(NAME), raise_on_error=False) == [False]
 
 
 def _signed_as(world: World) -> object:
