@@ -144,6 +144,7 @@ class World:
         synced: bool = True,
         activated: bool = True,
         amends: str | None = None,
+        effective: date | None = None,
     ) -> MadeOrder:
         """An order from a quote with coupons on the quote and on each of its lines.
 
@@ -161,7 +162,7 @@ class World:
         order = self.create(
             "Order",
             AccountId=self._account,
-            EffectiveDate=self.sandbox.clock.now().date().isoformat(),
+            EffectiveDate=(effective or self.sandbox.clock.now().date()).isoformat(),
             Status="Draft",
             Type="Amendment" if amends else "New",
             ContractId=amends,

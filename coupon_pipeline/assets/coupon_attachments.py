@@ -227,20 +227,20 @@ def _end_portion(
 
 def _orders_come_to(
     targets: Iterable[Target], situation: Situation, policy: TargetPolicy
-) -> dict[str, str]:
-    """The orders that have brought to these targets what they bring, with what they call them.
+) -> list[Order]:
+    """The orders that have brought to these targets what they bring.
 
     One without coupons whose phase is not there yet is looked for by the next run again: what
     earlier orders were granted has to go on in that phase.
     """
     at = now()
     states = {target_id: target.state for target in targets for target_id in target.ids}
-    return {
-        order_id: named
+    return [
+        order
         for order_id, named in situation.orders_on(states).items()
-        for state in [states[named]]
-        if not awaits_its_phase(state, situation.orders[order_id], policy, time_at(state, at))
-    }
+        for order, state in [(situation.orders[order_id], states[named])]
+        if not awaits_its_phase(state, order, policy, time_at(state, at))
+    ]
 
 
 @dataclass(frozen=True, slots=True)

@@ -300,13 +300,18 @@ def refused(w: WantedAttachment, code: str, **details: str) -> AttachmentOutcome
     )
 
 
+def is_over(status: str) -> bool:
+    """Whether a subscription has ended for good."""
+    return status in {"canceled", "incomplete_expired"}
+
+
 def refused_by_status(w: WantedAttachment, target_id: str, status: str) -> AttachmentOutcome | None:
     """What the status of a subscription forbids.
 
     https://docs.stripe.com/billing/subscriptions/overview: `canceled` and `incomplete_expired`
     are final; `incomplete` becomes one of the others within a day.
     """
-    if status in {"canceled", "incomplete_expired"}:
+    if is_over(status):
         return refused(w, "target.ended", target_id=target_id, status=status)
     if status == "incomplete":
         return refused(w, "target.incomplete", target_id=target_id)

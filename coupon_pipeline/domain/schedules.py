@@ -28,6 +28,7 @@ from coupon_pipeline.domain.drafts import (
     ListDraft,
     ProofDraft,
     granted_before,
+    is_over,
     missing_from,
     plan_gone,
     refused,
@@ -113,11 +114,22 @@ def is_proven(state: TargetState, snapshot_id: str, now: datetime) -> bool:
 
 
 def awaits_its_phase(state: TargetState, order: Order, policy: TargetPolicy, now: datetime) -> bool:
-    """Whether a schedule has no phase of an order so far, into which discounts would go on."""
-    if not isinstance(state, ScheduleState) or not state.is_open:
-        return False
-    runs = PhaseRuns(state, {}, {order.order_id: order}, policy, now)
-    return runs.of(Scope(order.order_id, None)) == "target.no_phase_yet"
+    """Whether a phase of an order, into which discounts would go on, is still to come.
+
+    A schedule may also be made of a plain subscription for an amendment; that it has not been when
+    the amendment takes effect, a later look finds only where something has changed on the order.
+    """
+    if isinstance(state, ScheduleState) and state.is_open:
+        runs = PhaseRuns(state, {}, {order.order_id: order}, policy, now)
+        return runs.of(Scope(order.order_id, None)) == "target.no_phase_yet"
+    subscription = state.subscription if isinstance(state, ScheduleState) else state
+    return (
+        isinstance(subscription, SubscriptionState)
+        and not is_over(subscription.status)
+        and order.is_amendment
+        and order.effective_date is not None
+        and order.effective_date >= now.date()
+    )
 
 
 def plan_schedule(

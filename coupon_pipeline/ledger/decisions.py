@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, cast
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.rates import ConversionRates
-from coupon_pipeline.domain.records import RawFields, Scope
+from coupon_pipeline.domain.records import Order, RawFields, Scope
 from coupon_pipeline.domain.snapshots import Evidence, Snapshot
 from coupon_pipeline.domain.targets import GrantedAttachment
 from coupon_pipeline.domain.terms import Terms, canonical, coupon_id, terms_from_canonical
@@ -367,9 +367,14 @@ def read_due_targets(tx: Transaction, now: datetime) -> set[str]:
     return {cast("str", row[0]) for row in rows}
 
 
-def record_planned_orders(tx: Transaction, targets: Mapping[str, str]) -> None:
-    """Remember with which target, by order id, each order has been planned."""
-    tx.upsert("planned_orders", ["order_id"], ["order_id", "target_id"], targets.items())
+def record_planned_orders(tx: Transaction, orders: Iterable[Order]) -> None:
+    """Remember with which target each order has been planned, and as it was then."""
+    tx.upsert(
+        "planned_orders",
+        ["order_id"],
+        ["order_id", "target_id", "modified_at"],
+        [(order.order_id, order.target_id, order.modified_at) for order in orders],
+    )
 
 
 _SNAPSHOT_COLUMNS = (

@@ -260,12 +260,35 @@ create table problems (
     resolved_at     timestamptz
 );
 
--- Orders whose target has been planned since they came to it: an amendment adds a phase into which
--- earlier orders' discounts have to go on, even if it has no coupon of its own.
+-- Orders as they were when their target was planned: an amendment adds a phase into which earlier
+-- orders' discounts have to go on, even if it has no coupon of its own.
 create table planned_orders (
-    order_id  varchar primary key,
-    target_id varchar not null
+    order_id    varchar primary key,
+    target_id   varchar not null,
+    modified_at timestamptz not null    -- SystemModstamp: an order that has changed may have come anew
 );
+
+-- Every name of a target that has a grant: what the order of the grant calls it, and what it was
+-- called when the grant was made.
+create view targets_with_grants as
+select t.target_id
+from coupon_attachments a
+join coupon_snapshots s on s.snapshot_id = a.snapshot_id
+join order_targets t on t.order_id = s.order_id
+where a.attached_at is not null and t.target_id is not null
+union
+select a.target_id from coupon_attachments a where a.attached_at is not null and a.target_id is not null
+union
+select a.place from coupon_attachments a where a.attached_at is not null and a.place is not null;
+
+-- Orders that have come to a target since it was planned, or that have changed since.
+create view unplanned_orders as
+select o.order_id, o.activation_day, o.effective_date, t.target_id, t.initial_stripe_id
+from activated_orders o
+join order_targets t on t.order_id = o.order_id
+left join planned_orders p
+  on p.order_id = o.order_id and p.target_id = t.target_id and p.modified_at = o.modified_at
+where t.target_id is not null and p.order_id is null;
 
 -- Sync records as they were last written to Salesforce.
 create table sync_records (

@@ -1,10 +1,11 @@
 """Amendments: orders of their own, in the schedule of the initial order."""
 
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
+from coupon_pipeline.ledger.automation import read_days_not_done
 from tests.world import World
 
 
@@ -106,6 +107,64 @@ def test_discounts_go_on_in_a_phase_that_comes_after_its_order(
     assert first == second == third == ["a discount that goes on"]
 
 
+@pytest.mark.parametrize("shows_in", ["the order", "nothing"])
+def test_discounts_go_on_in_a_schedule_that_is_made_after_an_amendment_was_seen(
+    world: World, shows_in: str
+) -> None:
+    """An amendment without coupons comes to a subscription that no schedule manages so far."""
+    initial = world.order(coupons=[_lasting(world, None)])
+    amendment = world.order(
+        synced=False,
+        amends=world.contract_of(initial),
+        effective=date(2099, 1, 1) if shows_in == "nothing" else None,
+    )
+    world.sync()
+    before = world.sync()
+    schedule_id = world.manage(initial)
+    if shows_in == "the order":
+        world.let_time_pass(seconds=5)
+        world.update("Order", amendment.order_id, Stripe_ID__c=initial.subscription_id)
+    world.extend(schedule_id, amendment)
+
+    report = world.sync()
+    after = world.sync()
+
+    assert before.calls.stripe_writes == 0
+    assert report.problems == ()
+    assert after.calls.stripe_reads == 0
+    first, second, third = _phases(world, schedule_id)
+    assert first == second == third == ["a discount that goes on"]
+
+
+def test_the_day_of_an_amendment_whose_phase_may_still_come_is_run_however_old(
+    world: World,
+) -> None:
+    initial = world.order(coupons=[_lasting(world, None)])
+    amendment = world.order(
+        synced=False, amends=world.contract_of(initial), effective=date(2099, 1, 1)
+    )
+    world.sync()
+    still_to_come = _days_not_done(world)
+
+    world.extend(world.manage(initial), amendment)
+    world.sync()
+
+    assert still_to_come == [date(2026, 11, 2)]
+    assert _days_not_done(world) == []
+
+
+def test_an_amendment_that_took_effect_without_a_schedule_is_looked_at_no_more(
+    world: World,
+) -> None:
+    initial = world.order(coupons=[_lasting(world, None)])
+    world.order(synced=False, amends=world.contract_of(initial))
+
+    world.sync()
+
+    assert world.sync().calls.stripe_reads == 0
+    assert _days_not_done(world) == []
+
+
 @pytest.mark.parametrize("initial_names", ["subscription", "schedule"])
 def test_discounts_go_on_whatever_an_amendment_without_coupons_calls_the_target(
     world: World, initial_names: str
@@ -179,6 +238,11 @@ def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_a
 
     assert [problem.code for problem in report.problems] == ["attachment.removed_by_hand"]
     assert _phases(world, schedule_id) == [["a discount that goes on"], [], ["9"]]
+
+
+def _days_not_done(world: World) -> list[date]:
+    with world.ledger.reading() as tx:
+        return read_days_not_done(tx, datetime.now(UTC))
 
 
 def _lasting(world: World, months: int | None) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,7 +17,7 @@ from coupon_pipeline.domain.attachments import (
 )
 from coupon_pipeline.domain.proof import PROOF_KEY
 from coupon_pipeline.domain.records import OrderItem
-from coupon_pipeline.domain.schedules import plan_schedule
+from coupon_pipeline.domain.schedules import awaits_its_phase, plan_schedule
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
     GrantedAttachment,
@@ -27,9 +27,12 @@ from coupon_pipeline.domain.targets import (
     ScheduleState,
     SubscriptionItemState,
     SubscriptionState,
+    TargetGone,
     TargetPolicy,
+    TargetState,
 )
 from tests.domain.target_builders import (
+    ORDER,
     POLICY,
     a_phase,
     a_schedule,
@@ -434,3 +437,55 @@ def test_a_customers_own_once_discount_is_named_in_the_current_phase_only() -> N
     assert isinstance(plan.request, ScheduleUpdate)
     lists = [names(phase.discounts) for phase in plan.request.phases]
     assert lists == [["di_vip", "coupon-of-a"], []]
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "effective", "awaits"),
+    [
+        (a_subscription(), "Amendment", "2026-03-01", True),
+        (a_subscription(), "Amendment", "2026-02-28", False),
+        (a_subscription(), "New", "2026-04-01", False),
+        (a_subscription(status="canceled"), "Amendment", "2026-04-01", False),
+        (TargetGone("target.not_found", "sub_1"), "Amendment", "2026-04-01", False),
+        (
+            a_schedule(
+                a_phase("2025-01-01", "2026-01-01"),
+                status="released",
+                subscription=a_subscription(),
+            ),
+            "Amendment",
+            "2026-04-01",
+            True,
+        ),
+        (
+            a_schedule(a_phase("2025-01-01", "2026-01-01"), status="canceled"),
+            "Amendment",
+            "2026-04-01",
+            False,
+        ),
+        (
+            a_schedule(
+                a_phase("2026-01-01", "2027-01-01", order="initial"), subscription=a_subscription()
+            ),
+            "Amendment",
+            "2026-02-01",
+            True,
+        ),
+        (
+            a_schedule(
+                a_phase("2026-01-01", "2026-04-01", order="initial"),
+                a_phase("2026-04-01", "2027-01-01", order=ORDER),
+                subscription=a_subscription(),
+            ),
+            "Amendment",
+            "2026-04-01",
+            False,
+        ),
+    ],
+)
+def test_a_phase_may_still_come(
+    state: TargetState, kind: Literal["New", "Amendment"], effective: str, *, awaits: bool
+) -> None:
+    order = an_order(kind=kind, effective=effective)
+
+    assert awaits_its_phase(state, order, POLICY, TODAY) is awaits

@@ -44,16 +44,20 @@ def test_groups_of_rows_of_many_sizes_arrive_whole(tmp_path: Path) -> None:
     """In its usual setting DuckDB 2.0.0 finds none of them: 300,000 items once went missing."""
     ledger, path = Ledger(tmp_path / "ledger.duckdb"), tmp_path / "orders.parquet"
     with duckdb.connect(config={"threads": 1, "preserve_insertion_order": False}) as made:
-        made.execute("create table o (order_id varchar primary key, target_id varchar)")
+        made.execute(
+            "create table o (order_id varchar primary key, target_id varchar,"
+            " modified_at timestamptz)"
+        )
         for number in range(210):
             made.execute(
-                "insert into o select 'order' || (n + ?), 'sub' || n from range(600) r(n)",
+                "insert into o select 'order' || (n + ?), 'sub' || n, 'epoch' from range(600) r(n)",
                 [600 * number],
             )
         made.execute(f"copy o to '{path}' (format parquet, row_group_size 10000)")
 
     with ledger.transaction() as tx:
-        tx.upsert("planned_orders", ["order_id"], ["order_id", "target_id"], Spooled(path))
+        columns = ["order_id", "target_id", "modified_at"]
+        tx.upsert("planned_orders", ["order_id"], columns, Spooled(path))
 
     with duckdb.connect(str(ledger.path), read_only=True) as look:
         found = look.execute("select count(distinct order_id) from planned_orders").fetchall()

@@ -16,7 +16,7 @@ from coupon_pipeline.ledger.evidence import append_entries
 from coupon_pipeline.ledger.rows import Cell
 from coupon_pipeline.ledger.transaction import Transaction
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 
 
 def migrate(connection: duckdb.DuckDBPyConnection, version: int) -> None:

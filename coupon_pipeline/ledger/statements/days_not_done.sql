@@ -1,5 +1,6 @@
 -- Days on which something can still be decided: a snapshot without a decision, pending or blocked
--- and not for good, an open problem, or a discount that a later phase can have now.
+-- and not for good, an open problem, a discount that a later phase can have now, or an order whose
+-- phase may still come for the discounts of earlier ones.
 select o.activation_day
 from activated_orders o
 join coupon_snapshots s on s.order_id = o.order_id
@@ -19,4 +20,10 @@ select s.activation_day
 from coupon_snapshots s
 join carry_later c on c.snapshot_id = s.snapshot_id
 where c.due_from <= (select max(due_from) from staged)
+union
+select u.activation_day
+from unplanned_orders u
+where u.effective_date >= (select (max(due_from) at time zone 'UTC')::date from staged)
+  and (u.target_id in (select target_id from targets_with_grants)
+       or u.initial_stripe_id in (select target_id from targets_with_grants))
 order by 1;
