@@ -35,6 +35,7 @@ from coupon_pipeline.domain.targets import (
     WantedAttachment,
     find_item,
     in_stacking_order,
+    is_another_lines_too,
     nothing_left,
 )
 
@@ -113,6 +114,12 @@ class _SubscriptionDraft:
         record = self._items.get(scope.order_item_id)
         return find_item(scope.order_item_id, record, self._state.items, self._policy)
 
+    def _is_another_lines_too(self, scope: Scope, place: int) -> bool:
+        record = self._items.get(scope.order_item_id or "")
+        return place != _SUBSCRIPTION and is_another_lines_too(
+            record, self._state.items[place], self._policy
+        )
+
     def decide(self, w: WantedAttachment) -> AttachmentOutcome:
         """What becomes of one snapshot, the lists of those before it being settled."""
         state = self._state
@@ -121,7 +128,7 @@ class _SubscriptionDraft:
             return self._granted(w, place)
         if ended := refused_by_status(w, state.target_id, state.status):
             return ended
-        if place is None:
+        if place is None or self._is_another_lines_too(w.scope, place):
             return self._no_item(w)
         if self._is_ahead(w):
             return refused(w, "target.no_phase_yet", target_id=state.target_id)

@@ -4,7 +4,7 @@ A run is the chain of places that an attachment reaches: the first is where it i
 later ones are where it goes on.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
@@ -13,11 +13,13 @@ from coupon_pipeline.domain.drafts import from_unix, unix
 from coupon_pipeline.domain.records import Order, OrderItem, Scope
 from coupon_pipeline.domain.targets import (
     LiveDiscount,
+    PhaseItemState,
     PhaseState,
     ScheduleState,
     SubscriptionItemState,
     TargetPolicy,
     find_item,
+    is_another_lines_too,
     nothing_left,
 )
 
@@ -146,13 +148,23 @@ class PhaseRuns:
             return run
         return "target.item_removed" if record and nothing_left(record) else "target.item_not_found"
 
+    def are_another_lines_too(self, scope: Scope, run: Run) -> bool:
+        """Whether a place of an order item's run may be that of another line of its order."""
+        record = self._items.get(scope.order_item_id or "")
+        return scope.order_item_id is not None and any(
+            is_another_lines_too(record, self._items_of(at)[place], self.policy)
+            for at, place in run
+        )
+
+    def _items_of(self, at: int) -> Sequence[SubscriptionItemState | PhaseItemState]:
+        return self._current_items if at == 0 and self._current_items else self.phases[at].items
+
     def _found(self, order_item_id: str, record: OrderItem | None, first: int) -> Run:
         run = []
         for at, phase in enumerate(self.phases):
             if phase.start_date < first:
                 continue
-            items = self._current_items if at == 0 and self._current_items else phase.items
-            place = find_item(order_item_id, record, items, self.policy)
+            place = find_item(order_item_id, record, self._items_of(at), self.policy)
             if place is not None:
                 run.append((at, place))
         return tuple(run)

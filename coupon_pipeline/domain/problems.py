@@ -495,7 +495,7 @@ _TARGETS = (
     ProblemKind(
         "target.item_not_found",
         Effect.BLOCKED,
-        "{target_id} has no subscription item for {place}.",
+        "No subscription item of {target_id} is known to be that of {place}.",
         "Give the subscription item the metadata key salesforce_order_item_id with the order "
         "item's id, or write the item's id into Stripe_ID__c of the order item, then {again}.",
     ),

@@ -81,6 +81,8 @@ class OrderItem:
     created_at: datetime
     name: str | None = None
     """The product's name and the item's number, by which people find it in Salesforce."""
+    price_is_shared: bool = False
+    """Whether another line of the order that bills something has the same price."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,6 +234,8 @@ class _ScheduleDraft:
         if self._fault:
             code, details = self._fault
             return refused(w, code, **details)
+        if not isinstance(run, str) and self._runs.are_another_lines_too(w.scope, run):
+            run = "target.item_not_found"
         if isinstance(run, str):
             item = w.scope.order_item_id or ""
             return refused(w, run, target_id=self._state.target_id, order_item_id=item)

@@ -358,9 +358,29 @@ def find_item(
     if record is None or nothing_left(record):
         return None
     for position, item in enumerate(items):
-        if isinstance(item, SubscriptionItemState) and item.item_id == record.stripe_id:
+        if _is_named(item, record):
             return position
     same_price = [p for p, item in enumerate(items) if item.price_id == record.price_id]
     if len(same_price) == 1 and policy.order_item_key not in items[same_price[0]].metadata:
         return same_price[0]
     return None
+
+
+def is_another_lines_too(
+    record: OrderItem | None, item: SubscriptionItemState | PhaseItemState, policy: TargetPolicy
+) -> bool:
+    """Whether an item that was found may as well be that of another line of the same order.
+
+    Only its price tells what it is, and the order has that twice. Such an item takes nothing new:
+    what is off the one line would come off the other's money too.
+    """
+    return (
+        record is not None
+        and record.price_is_shared
+        and policy.order_item_key not in item.metadata
+        and not _is_named(item, record)
+    )
+
+
+def _is_named(item: SubscriptionItemState | PhaseItemState, record: OrderItem) -> bool:
+    return isinstance(item, SubscriptionItemState) and item.item_id == record.stripe_id

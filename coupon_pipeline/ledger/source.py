@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, cast
+from typing import Literal, TypeAlias, cast
 
 from coupon_pipeline.domain.records import (
     Association,
@@ -423,9 +423,14 @@ def _order(row: tuple[Cell, ...]) -> Order:
     )
 
 
+_ItemCells: TypeAlias = tuple[
+    str, str, str | None, str | None, str | None, str | None, datetime, str | None, bool
+]
+
+
 def _item(row: tuple[Cell, ...]) -> OrderItem:
-    order_item_id, order_id, line_id, stripe_id, price_id, quantity, created_at, name = cast(
-        "tuple[str, str, str | None, str | None, str | None, str | None, datetime, str | None]", row
+    order_item_id, order_id, line_id, stripe_id, price_id, quantity, created_at, name, shared = (
+        cast("_ItemCells", row)
     )
     return OrderItem(
         order_item_id=order_item_id,
@@ -436,6 +441,7 @@ def _item(row: tuple[Cell, ...]) -> OrderItem:
         quantity=None if quantity is None else Decimal(quantity),
         created_at=utc(created_at),
         name=name,
+        price_is_shared=shared,
     )
 
 

@@ -1,5 +1,6 @@
 """What orders become in Stripe: subscriptions and schedules in every state, changed by others."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
@@ -187,6 +188,33 @@ def test_an_ended_schedule_s_subscription_takes_what_orders_sign(world: World, e
     assert report.calls.stripe_writes == made + 1
     again = world.sync_without_dagster(world.selection()).calls
     assert (again.stripe_reads, again.stripe_writes) == (0, 0)
+
+
+@pytest.mark.parametrize("managed", [False, True])
+def test_an_item_that_may_be_two_lines_of_an_order_is_discounted_for_neither(
+    world: World, *, managed: bool
+) -> None:
+    """What is off one line would come off the other's money too."""
+    made = world.order(lines=[[world.quote_coupon()], [], [world.quote_coupon()]], synced=False)
+    first, second, third = made.item_ids
+    lines = world.sandbox.salesforce.store["OrderItem"].rows
+    same = {"PricebookEntryId": lines[first]["PricebookEntryId"]}
+    world.sandbox.run_on_loop(lambda: lines[second].update(same))
+    order = world.subscribe_later(replace(made, item_ids=(first, third)))
+    for item_id in order.stripe_item_ids:
+        world.stripe.v1.subscription_items.update(
+            item_id, {"metadata": {"salesforce_order_item_id": ""}}
+        )
+    if managed:
+        world.manage(order)
+
+    (problem,) = world.sync().problems
+
+    assert problem.code == "target.item_not_found"
+    assert problem.order_item_id == first
+    shared, own = order.stripe_item_ids
+    assert world.discounted_item(shared) == []
+    assert world.discounted_item(own) == [(10, None)]
 
 
 def _days_not_done(world: World) -> list[date]:
