@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
+from coupon_pipeline.domain.verification import verify_schedule
 from coupon_pipeline.stripe_api.errors import StripeRejected
 from coupon_pipeline.stripe_api.keys import MOST_KEYS, holds, idempotency_key
 from coupon_pipeline.stripe_api.messages import (
@@ -11,11 +12,17 @@ from coupon_pipeline.stripe_api.messages import (
     SUBSCRIPTION,
     SUBSCRIPTION_UPDATE,
     Answer,
+    JsonObject,
     Request,
     Send,
 )
 from coupon_pipeline.stripe_api.reading import Reader
-from coupon_pipeline.stripe_api.targets import EXPAND_SCHEDULE, EXPAND_SUBSCRIPTION, is_schedule_id
+from coupon_pipeline.stripe_api.targets import (
+    EXPAND_SCHEDULE,
+    EXPAND_SUBSCRIPTION,
+    is_schedule_id,
+    parse_schedule,
+)
 
 
 def retrieve_subscription(
@@ -48,9 +55,10 @@ def write_attachments(
     """Carry out one planned request and get the target back with the ids of its discounts.
 
     Discounts and proof travel together, so that neither can be there without the other. A lost
-    answer is fetched again under the same key; where the proof is gone, the answer is of a write
-    that somebody has undone since, and the next key is used. After a failure that Stripe has
-    stored, read the target back, plan again, and raise `epoch`.
+    answer is fetched again under the same key; where the proof is gone, or a phase to which nothing
+    but what is there already was sent on, the answer is of a write that somebody has undone since,
+    and the next key is used. After a failure that Stripe has stored, read the target back, plan
+    again, and raise `epoch`.
 
     Raises:
         StripeEdgeError: nothing was changed, or `may_have_happened` where no answer tells.
@@ -69,12 +77,21 @@ def write_attachments(
         )
         if not answer.replayed:
             return answer
-        there = Reader(retrieve(send, update.target_id).body).texts("metadata")
-        if holds(there, update.metadata):
+        if _is_kept(update, retrieve(send, update.target_id).body):
             return answer
     raise StripeRejected(
         f"{update.target_id} does not keep what was written to it.", reason="write_not_kept"
     )
+
+
+def _is_kept(update: SubscriptionUpdate | ScheduleUpdate, there: JsonObject) -> bool:
+    """Whether a write that Stripe has answered before is still to be seen.
+
+    Of one that grants something only the proof tells: a discount may be spent or over by now.
+    """
+    if isinstance(update, ScheduleUpdate) and not update.metadata:
+        return not verify_schedule(update, parse_schedule(there))
+    return holds(Reader(there).texts("metadata"), update.metadata)
 
 
 def key_of_write(target_id: str, params: Mapping[str, object], epoch: int) -> str:
