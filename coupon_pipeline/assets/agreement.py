@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from coupon_pipeline.assets.lacking_discounts import find_lacking
 from coupon_pipeline.assets.overwritten_changes import find_overwritten
 from coupon_pipeline.assets.rebuilding import EVERYTHING, read_systems
 from coupon_pipeline.assets.resources import open_stripe
@@ -70,12 +71,14 @@ def compare_with_systems(settings: Settings, ledger: Ledger) -> Agreement:
         read = read_systems(settings, made_again)
         overwritten, problems, reads = _look_for_overwritten(settings, ledger)
         ours, theirs = _held(ledger), _held(made_again)
+        states = tuple(read.targets.seen.values())
         seen = Seen(
             read.coupons,
-            tuple(read.targets.seen.values()),
+            states,
             frozenset(read.rebuilt.edited),
             read.targets.unread,
             overwritten,
+            find_lacking(settings, ledger, made_again, states, (ours.targets, theirs.targets)),
         )
         found = differences(ours, theirs, seen, now())
         names = _names(ledger, made_again, found)

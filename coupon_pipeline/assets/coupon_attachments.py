@@ -30,7 +30,7 @@ from coupon_pipeline.domain.caps import Allowance
 from coupon_pipeline.domain.plan import is_attachable, is_settled, names_disagree
 from coupon_pipeline.domain.planned_writes import digest_of
 from coupon_pipeline.domain.problems import Blocked
-from coupon_pipeline.domain.records import Order
+from coupon_pipeline.domain.records import Order, Selection
 from coupon_pipeline.domain.schedules import awaits_its_phase, is_proven
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.targets import (
@@ -320,6 +320,16 @@ def _find_portion(
         decisions.record_planned_orders(tx, come)
     read = {name for target in targets for name in target.named}
     return FoundTargets(states, frozenset(wanted.keys() - read))
+
+
+def targets_to_look_at(
+    ledger: Ledger, settings: Settings, order_ids: Sequence[str]
+) -> frozenset[str]:
+    """What a load of these orders would read, by what they call it, as the ledger stands."""
+    day = now().date()
+    run = Run("look", Selection(day, day, tuple(order_ids)), dry_run=True)
+    situation = _read_situation(run, order_ids, ledger, live=settings.stripe().live)
+    return frozenset(_sort_out(situation, DecisionBook(run, situation)))
 
 
 @collector_paused()

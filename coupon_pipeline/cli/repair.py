@@ -57,9 +57,8 @@ def repair(*, planning: bool, out: Path | None, as_json: bool) -> int:
 
 def _orders_to_sync(settings: Settings, agreement: Agreement) -> Selection | None:
     """The orders of which a sync mends something, that are still activated; None without any."""
-    order_ids = {
-        e.order_id for e in agreement.differences if e.mender is Mender.SYNC and e.order_id
-    }
+    to_sync = [each for each in agreement.differences if each.mender is Mender.SYNC]
+    order_ids = {order_id for e in to_sync if (order_id := e.synced_with or e.order_id)}
     if not order_ids:
         return None
     with closing(open_salesforce(settings)) as salesforce:

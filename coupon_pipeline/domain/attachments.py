@@ -62,6 +62,20 @@ class CarryLater:
 
 
 @dataclass(frozen=True, slots=True)
+class Lacking:
+    """A granted discount that later phases have to name and do not: it ends with the first."""
+
+    snapshot_id: str
+    coupon_id: str
+    discount_id: str | None
+    """None where it does not exist and the phases have to name its coupon."""
+    phases: tuple[int, ...]
+    """Starts of those that lack it."""
+    goes_on: bool = False
+    """Whether a run that looked at the target would put it into all of them."""
+
+
+@dataclass(frozen=True, slots=True)
 class ItemUpdate:
     """The whole discount list of one subscription item."""
 

@@ -17,7 +17,11 @@ from coupon_pipeline.domain.audit_records import (
     differing_snapshots,
     differing_sync_records,
 )
-from coupon_pipeline.domain.audit_targets import differing_targets, overwritten_by_us
+from coupon_pipeline.domain.audit_targets import (
+    differing_targets,
+    lacking_in_later_phases,
+    overwritten_by_us,
+)
 from coupon_pipeline.domain.difference import Difference, Held, HeldDiscount, Kind, Mender, Seen
 from coupon_pipeline.domain.reuse import StripeCoupon, metadata_changes, terms_of_stripe
 from coupon_pipeline.domain.snapshots import Snapshot
@@ -44,6 +48,7 @@ def differences(ours: Held, theirs: Held, seen: Seen, now: datetime) -> tuple[Di
         *differing_sync_records(ours, theirs),
         *_discounts(ours, theirs, seen),
         *differing_targets(ours, theirs, seen, int(now.timestamp())),
+        *lacking_in_later_phases(ours, theirs, seen),
         *overwritten_by_us(seen),
     )
 

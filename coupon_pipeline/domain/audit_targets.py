@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from coupon_pipeline.domain.difference import Difference, Held, Mender, Seen
+from coupon_pipeline.domain.difference import Difference, Held, LackingOn, Mender, Seen
 from coupon_pipeline.domain.overwritten import Overwritten
 from coupon_pipeline.domain.phase_edits import PhaseEdit
+from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
     LiveDiscount,
@@ -14,6 +16,9 @@ from coupon_pipeline.domain.targets import (
     TargetGone,
     TargetState,
 )
+
+_TOLD = frozenset({"attachment.removed_by_hand", "target.too_many_discounts"})
+"""Why a later phase does not have a discount, where either account says it."""
 
 
 @dataclass(slots=True)
@@ -73,6 +78,48 @@ def differing_targets(ours: Held, theirs: Held, seen: Seen, now: int) -> Iterato
         if isinstance(state, ScheduleState):
             owed = {coupon_id for grant in there for coupon_id in grant.family}
             yield from _coming(state, coupons, owed, now, wanted=wanted)
+
+
+def lacking_in_later_phases(ours: Held, theirs: Held, seen: Seen) -> Iterator[Difference]:
+    """Discounts that end with a phase to come, because somebody wrote it without them."""
+    for each in sorted(seen.lacking, key=lambda e: (e.target_id, e.lacking.snapshot_id)):
+        snapshot_id = each.lacking.snapshot_id
+        held = (account.discounts.get(snapshot_id) for account in (ours, theirs))
+        snapshot = theirs.snapshots.get(snapshot_id)
+        if snapshot is not None and _TOLD.isdisjoint(h.code for h in held if h is not None):
+            yield _lacking(each, snapshot)
+
+
+def _lacking(each: LackingOn, snapshot: Snapshot) -> Difference:
+    lacking = each.lacking
+    days = [f"{datetime.fromtimestamp(start, UTC):%Y-%m-%d}" for start in lacking.phases]
+    about = {
+        "target": each.target_id,
+        "named": lacking.discount_id or lacking.coupon_id,
+        "what": f"coupon {lacking.coupon_id}"
+        if lacking.discount_id is None
+        else f"discount {lacking.discount_id} from coupon {lacking.coupon_id}",
+        "days": ", ".join(days),
+        "sync": each.synced_with or "",
+    }
+    by_sync = each.synced_with is not None
+    return Difference(
+        "missing",
+        snapshot.scope.order_id,
+        "{what}, which {order} was granted, is not in the phases of {target} that begin on {days}, "
+        "though it should go on there.",
+        "Run coupon-pipeline sync --order {sync}, which sends it on."
+        if by_sync
+        else "No sync sends it on. If it is still owed, somebody has to name {named} in these "
+        "phases in Stripe before they begin, beside what they have. If somebody left it out on "
+        "purpose, nothing has to be done.",
+        Mender.SYNC if by_sync else Mender.PERSON,
+        about,
+        order_id=snapshot.scope.order_id,
+        quote_coupon_id=snapshot.quote_coupon_id,
+        contradicts_ledger=not by_sync,
+        synced_with=each.synced_with,
+    )
 
 
 def overwritten_by_us(seen: Seen) -> Iterator[Difference]:

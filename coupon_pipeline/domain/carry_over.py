@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from coupon_pipeline.domain.attachments import Carried, CarryLater
+from coupon_pipeline.domain.attachments import Carried, CarryLater, Lacking
 from coupon_pipeline.domain.drafts import Known, ListDraft, from_unix, months_after, seen, unix
 from coupon_pipeline.domain.phase_runs import Key, PhaseRuns, Run
 from coupon_pipeline.domain.targets import (
@@ -73,6 +73,48 @@ class CarryOver:
                 self.carry_live(claim.granted, claim.live, claim.run)
             elif claim.first is not None:
                 self.spread(claim.granted, claim.run[claim.first :])
+
+    def lacking(self, records: Sequence[GrantedAttachment]) -> list[Lacking]:
+        """What the later phases lack as they are, before anything is sent on.
+
+        Whoever took it out: here it does not matter that a phase was once sent with it.
+        """
+        found = []
+        for g in records:
+            claim = self._claim(g)
+            if claim is None:
+                continue
+            starts = tuple(
+                self._phases[key[0]].start_date
+                for key in self._has_to_be_in(claim)
+                if not self._is_named(claim, key)
+            )
+            if starts:
+                discount_id = claim.live.discount_id if claim.live else None
+                found.append(Lacking(g.snapshot_id, g.coupon_id, discount_id, starts))
+        return found
+
+    def _has_to_be_in(self, claim: _Claim) -> Run:
+        """The places to come in which a grant needs its discount, or the coupon of it."""
+        g, run = claim.granted, claim.run
+        if claim.live:
+            return self._reached(g, claim.live, run)
+        if claim.first is not None:
+            return run[claim.first + 1 :] if is_named_throughout(g) else ()
+        begun = self._runs.is_current(run[0]) or not g.carried_to
+        if begun or min(g.carried_to) <= unix(self._known.now):
+            return ()
+        if any(self._is_named(claim, key) for key in run) and not is_named_throughout(g):
+            return ()
+        return run if is_named_throughout(g) else run[:1]
+
+    def _is_named(self, claim: _Claim, key: Key) -> bool:
+        own, live = self._lists[key], claim.live
+        if own.find(claim.granted.coupon_id):
+            return True
+        return live is not None and (
+            own.holds(live.discount_id) or own.names_code(live.promotion_code)
+        )
 
     def _drop_gone(self, records: Sequence[GrantedAttachment]) -> None:
         """A future phase must not name a discount that is used up, ended or taken away.

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
+from coupon_pipeline.domain.attachments import Lacking
 from coupon_pipeline.domain.overwritten import Overwritten
 from coupon_pipeline.domain.problems import RecordNames
 from coupon_pipeline.domain.records import CouponVersion, OrderCoupon
@@ -56,6 +57,8 @@ class Difference:
     quote_coupon_id: str | None = None
     contradicts_ledger: bool = True
     """Whether the ledger says otherwise; else it only does not speak of it."""
+    synced_with: str | None = None
+    """The order whose sync mends it, where that is another one."""
 
     def what(self, names: RecordNames) -> str:
         """What differs, with the records called by their names as well."""
@@ -116,6 +119,16 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class LackingOn:
+    """What later phases of a target lack of what was granted, and whose sync sends it on."""
+
+    target_id: str
+    lacking: Lacking
+    synced_with: str | None
+    """The order that makes the next sync look at the target; None where none does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """What was read in Stripe, also what no account of ours has a place for."""
 
@@ -128,3 +141,5 @@ class Seen:
     """Names of targets that could not be read: nothing is said of them."""
     overwritten: Sequence[Overwritten] = ()
     """What writes of ours took away unknowingly, as far as events tell it."""
+    lacking: Sequence[LackingOn] = ()
+    """What the ledger will not send on by itself."""

@@ -112,6 +112,12 @@ class ListDraft:
         """Whether this very discount is in the list."""
         return any(e.kind == "discount" and e.reference == discount_id for e in self._entries)
 
+    def names_code(self, promotion_code: str | None) -> bool:
+        """Whether this promotion code is in the list; Stripe does not show its coupon."""
+        return any(
+            e.kind == "promotion_code" and e.reference == promotion_code for e in self._entries
+        )
+
     @property
     def size_after_one_more(self) -> int:
         """Entries that the list would have, the customer's own discount included."""

@@ -16,6 +16,7 @@ from datetime import datetime
 
 from coupon_pipeline.domain.attachments import (
     AttachmentOutcome,
+    Lacking,
     PhaseUpdate,
     ScheduleUpdate,
     SubscriptionUpdate,
@@ -168,6 +169,32 @@ def plan_schedule(
     )
 
 
+def lacking_in_phases(
+    state: TargetState,
+    *,
+    granted: Mapping[str, GrantedAttachment],
+    items: Mapping[str, OrderItem],
+    orders: Mapping[str, Order],
+    policy: TargetPolicy,
+    now: datetime,
+) -> list[Lacking]:
+    """What was granted and ends unseen, because phases that somebody wrote since do not name it.
+
+    A run sends on what it is to send on once; where nothing is wanted on a target afterwards, none
+    looks at it again.
+    """
+    if not isinstance(state, ScheduleState) or not state.is_open:
+        return []
+    known = Known.of(granted, *_objects_and_ids(state), now)
+    draft = _ScheduleDraft(state, known, PhaseRuns(state, items, orders, policy, now))
+    lacking = draft.lacking()
+    sent = {each.snapshot_id: set(each.phases) for each in draft.plan([], policy).carried}
+    return [
+        replace(each, goes_on=sent.get(each.snapshot_id, set()).issuperset(each.phases))
+        for each in lacking
+    ]
+
+
 def unproven(state: ScheduleState) -> SubscriptionUpdate | None:
     """What a subscription lacks of its schedule's proof, which ends with the schedule.
 
@@ -221,6 +248,15 @@ class _ScheduleDraft:
             tuple(self._over.carried),
             tuple(self._over.later),
         )
+
+    def lacking(self) -> list[Lacking]:
+        """What later phases lack of the ledger's grants.
+
+        When a `once` is used up is told by the items, where they are those of the phase.
+        """
+        here = self._known.here()
+        told = [g for g in here if g.duration != "once" or self._runs.matches_subscription]
+        return self._over.lacking(told)
 
     def _decide(self, w: WantedAttachment) -> AttachmentOutcome:
         run = self._runs.of(w.scope)

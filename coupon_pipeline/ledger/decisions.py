@@ -362,9 +362,15 @@ def read_due_targets(tx: Transaction, now: datetime) -> set[str]:
 
     Those on which a discount can be sent on now, and those to which an order has come.
     """
-    tx.stage("carry_later", ["due_from"], [(now,)])
-    rows = [*tx.rows("due_carries"), *tx.rows("unplanned_targets")]
-    return {cast("str", row[0]) for row in rows}
+    return read_targets_to_carry_on(tx, now) | {
+        cast("str", row[0]) for row in tx.rows("unplanned_targets")
+    }
+
+
+def read_targets_to_carry_on(tx: Transaction, until: datetime) -> set[str]:
+    """Targets of selected orders on which a discount can be sent on from then or earlier on."""
+    tx.stage("carry_later", ["due_from"], [(until,)])
+    return {cast("str", row[0]) for row in tx.rows("due_carries")}
 
 
 def record_planned_orders(tx: Transaction, orders: Iterable[Order]) -> None:

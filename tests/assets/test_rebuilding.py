@@ -1,6 +1,7 @@
 """A lost ledger is made again from both systems, and a ledger that differs from them is found."""
 
 from datetime import date
+from typing import Any, cast
 
 import duckdb
 import pytest
@@ -178,3 +179,27 @@ def test_what_somebody_undid_whole_is_granted_again_within_a_day(world: World) -
     assert report.attachments["attached"] == 1
     assert world.discounted(order.subscription_id) == [(10, None)]
     assert _discrepancies(world) == []
+
+
+def test_what_somebody_took_out_of_a_phase_whole_is_sent_on_again_within_a_day(
+    world: World,
+) -> None:
+    """Only the ledger knew that it was there; the proof is, and does not tell of phases."""
+    coupon = world.quote_coupon(Duration__c="repeating", Duration_In_Months__c=30)
+    order = world.order(coupons=[coupon])
+    schedule_id = world.manage(order)
+    for _ in range(2):
+        world.sync_without_dagster(world.selection())
+    phases = world.phases_to_send(schedule_id)
+    phases[-1]["discounts"] = ""
+    world.stripe.v1.subscription_schedules.update(
+        schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+    )
+    world.forget_ledger()
+    replace_ledger(load_settings(), world.ledger)
+
+    world.sync_without_dagster(world.selection())
+
+    assert _discrepancies(world) == []
+    world.let_time_pass(days=400)
+    assert world.discounted(order.subscription_id) == [(10, None)]

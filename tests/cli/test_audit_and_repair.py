@@ -1,7 +1,10 @@
 """`audit` tells every difference, `repair --plan` proposes what may be mended, `apply` does it."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
+
+import pytest
 
 from tests.cli.commands import Command, Ran
 from tests.world import World
@@ -185,3 +188,116 @@ def test_what_makes_no_sense_is_refused(world: World, command: Command) -> None:
     missing = command("audit", "--json")
     assert (missing.status, missing.error_code) == (1, "ledger.missing")
     assert command("repair", "--json").status == 2
+
+
+def _empty_last_phase(world: World, schedule_id: str, **changes: object) -> None:
+    """Somebody writes the schedule again, with a last phase that discounts nothing."""
+    phases = world.phases_to_send(schedule_id)
+    phases[-1] |= {"discounts": "", **changes}
+    world.stripe.v1.subscription_schedules.update(
+        schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+    )
+
+
+@pytest.mark.parametrize("months", [None, 30])
+def test_a_discount_that_a_phase_to_come_lacks_is_told_before_it_ends_there(
+    world: World, command: Command, months: int | None
+) -> None:
+    """Nothing is wanted there any more, so no sync looks; whoever puts it in has mended it."""
+    duration = "forever" if months is None else "repeating"
+    coupon = world.quote_coupon(Duration__c=duration, Duration_In_Months__c=months)
+    order = world.order(coupons=[coupon])
+    schedule_id = world.manage(order)
+    for _ in range(2):
+        world.sync_without_dagster(world.selection())
+        assert _told(command("audit", "--json")) == [], "what the ledger does by itself"
+    world.extend(schedule_id, order)
+    last = world.stripe.v1.subscription_schedules.retrieve(schedule_id).phases[-1].start_date
+
+    found = command("audit", "--kind", "missing", "--json")
+    assert (found.status, _told(found)) == (3, [("missing", order.order_id)])
+    (discount,) = world.discount_ids(order.subscription_id)
+    assert all(
+        each in found.out
+        for each in (discount, schedule_id, f"{datetime.fromtimestamp(last, UTC):%Y-%m-%d}")
+    )
+    proposed = command("repair", "--plan", "--json")
+    assert (proposed.status, proposed.document["plan"]) == (3, None)
+    assert world.sync_without_dagster(world.selection()).calls.stripe_reads == 0
+    assert not command("verify", "--systems", "--json").document["ok"]
+
+    phases = world.phases_to_send(schedule_id)
+    phases[-1]["discounts"] = [{"discount": discount}]
+    world.stripe.v1.subscription_schedules.update(
+        schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+    )
+    assert _told(command("audit", "--json")) == []
+    world.let_time_pass(days=800)
+    assert world.discount_ids(order.subscription_id) == [discount]
+
+
+def test_a_discount_that_a_phase_of_an_unseen_amendment_lacks_is_for_a_sync_of_that(
+    world: World, command: Command
+) -> None:
+    """The order that was granted it has nothing that a sync would look for."""
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    schedule_id = world.manage(order)
+    for _ in range(2):
+        world.sync_without_dagster(world.selection())
+    amendment = world.amend(order, schedule_id)
+
+    found = command("audit", "--json")
+    assert _told(found) == [("missing", order.order_id)]
+    assert f"sync --order {amendment.order_id}" in found.out
+    assert command("verify", "--systems", "--json").document["ok"], "no sync, no contradiction"
+    proposed = command("repair", "--plan", "--out", REPAIR, "--json")
+    assert (proposed.status, _told(proposed, "not_planned")) == (4, [])
+    assert command("apply", REPAIR).status == 0
+
+    assert _told(command("audit", "--json")) == []
+    world.let_time_pass(days=800)
+    assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+def test_a_discount_that_somebody_took_out_of_a_phase_to_come_is_told_once(
+    world: World, command: Command
+) -> None:
+    """A run that looks for another reason says that it was removed by hand, and sends none on."""
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    schedule_id = world.manage(order)
+    for _ in range(2):
+        world.sync_without_dagster(world.selection())
+    _empty_last_phase(world, schedule_id)
+    found = command("repair", "--plan", "--json")
+    assert _told(found, "not_planned") == [("missing", order.order_id)]
+
+    amendment = world.order(
+        coupons=[world.quote_coupon(Percent_Off__c=7)],
+        synced=False,
+        amends=world.contract_of(order),
+    )
+    world.extend(schedule_id, amendment)
+    report = world.sync_without_dagster(world.selection())
+
+    assert [each.code for each in report.problems] == ["attachment.removed_by_hand"]
+    assert _told(command("audit", "--json")) == []
+
+
+def test_a_coupon_that_waited_for_its_phase_and_is_in_none_any_more_is_told(
+    world: World, command: Command
+) -> None:
+    """The order sync wrote a schedule anew that has not begun; nothing is granted a second time."""
+    coupon = world.quote_coupon()
+    order = world.order(coupons=[coupon], synced=False)
+    schedule_id = world.schedule_later(order, starts_in=timedelta(days=30))
+    world.sync_without_dagster(world.selection())
+    (made,) = world.coupons()
+    _empty_last_phase(world, schedule_id)
+
+    found = command("repair", "--plan", "--json")
+
+    assert _told(found, "not_planned") == [("missing", order.order_id)]
+    assert f"name {made['id']} in these phases in Stripe" in found.out
+    world.put_on_last_phase_by_hand(schedule_id, str(made["id"]))
+    assert _told(command("audit", "--json")) == []
+    assert world.sync_without_dagster(world.selection()).calls.stripe_writes == 0

@@ -5,12 +5,14 @@ from decimal import Decimal
 
 import pytest
 
+from coupon_pipeline.domain.attachments import Lacking
 from coupon_pipeline.domain.audit import differences
 from coupon_pipeline.domain.difference import (
     KINDS,
     Held,
     HeldDiscount,
     HeldSyncRecord,
+    LackingOn,
     Mender,
     Seen,
 )
@@ -30,7 +32,7 @@ from tests.domain.strategies import (
     an_order_coupon,
     in_stripe,
 )
-from tests.domain.target_builders import a_phase, a_schedule, a_subscription, live
+from tests.domain.target_builders import a_phase, a_schedule, a_subscription, at, live
 
 TERMS = Terms.of(duration="forever", percent_off=Decimal(10), max_redemptions=2)
 KEPT = KnownCoupon(
@@ -65,6 +67,8 @@ ON_SCHEDULE = replace(
 )
 REMOVED = RemovedDiscount("di_9", "sf-9", "sub_1", "req_1", "key-1", ACTIVATED)
 LOST = Overwritten("sub_1", "run-1", ACTIVATED, REMOVED)
+LACKS = LackingOn("sub_1", Lacking("sn_1", "sf-1", "di_1", (at("2027-01-01"),)), None)
+AMENDMENT = "801000000000009AAA"
 Told = tuple[str, str, Mender]
 
 
@@ -278,6 +282,30 @@ DIFFERENCES: dict[str, tuple[Held, Held, Seen, Told]] = {
         _to_come("sf-1"),
         ("orphaned", "sf-1", Mender.PERSON),
     ),
+    "a later phase lacks a discount that goes on": (
+        HELD,
+        HELD,
+        replace(SEEN, lacking=[LACKS]),
+        ("missing", ORDER, Mender.PERSON),
+    ),
+    "a later phase lacks a coupon that has made no discount": (
+        HELD,
+        HELD,
+        replace(SEEN, lacking=[replace(LACKS, lacking=replace(LACKS.lacking, discount_id=None))]),
+        ("missing", ORDER, Mender.PERSON),
+    ),
+    "the phase of an order that no run has seen lacks a discount": (
+        HELD,
+        HELD,
+        replace(SEEN, lacking=[replace(LACKS, synced_with=AMENDMENT)]),
+        ("missing", ORDER, Mender.SYNC),
+    ),
+    "a later phase has no room for a discount, and the ledger does not say so": (
+        HELD,
+        _saying(code="target.too_many_discounts"),
+        replace(SEEN, lacking=[LACKS]),
+        ("edited", ORDER, Mender.PERSON),
+    ),
     "a discount that a write of ours took away unknowingly": (
         HELD,
         HELD,
@@ -406,6 +434,11 @@ NO_DIFFERENCE: dict[str, tuple[Held, Held, Seen]] = {
         WITH_TWO_COUPONS,
         _to_come("sf-2"),
     ),
+    "the ledger says why a later phase lacks a discount": (
+        _saying(code="attachment.removed_by_hand"),
+        HELD,
+        replace(SEEN, lacking=[LACKS]),
+    ),
     "a target could not be read": (
         HELD,
         replace(HELD, discounts={}),
@@ -432,3 +465,29 @@ def test_a_coupon_that_ended_is_for_a_person_while_somebody_waits_for_it() -> No
         assert _told(waiting, waiting, Seen({"sf-1": ended}, ())) == [
             ("exhausted", "sf-1", Mender.PERSON)
         ]
+
+
+def test_what_a_later_phase_lacks_is_told_with_where_and_by_when() -> None:
+    """Whoever left it out on purpose has nothing to do; a sync is named by the order that it is of.
+
+    Only what no sync sends on is otherwise than the ledger says.
+    """
+    phases = (at("2027-01-01"), at("2028-01-01"))
+    lacking = replace(LACKS, lacking=replace(LACKS.lacking, phases=phases))
+    names = RecordNames({ORDER: "00000100"})
+
+    (told,) = differences(HELD, HELD, replace(SEEN, lacking=[lacking]), ACTIVATED)
+    (coming,) = differences(
+        HELD, HELD, replace(SEEN, lacking=[replace(LACKS, synced_with=AMENDMENT)]), ACTIVATED
+    )
+
+    assert told.what(names) == (
+        f"Discount di_1 from coupon sf-1, which order 00000100 ({ORDER}) was granted, is not in "
+        "the phases of sub_1 that begin on 2027-01-01, 2028-01-01, though it should go on there."
+    )
+    assert "name di_1 in these phases in Stripe" in told.fix(names)
+    assert "on purpose" in told.fix(names)
+    assert coming.fix(names) == (
+        f"Run coupon-pipeline sync --order {AMENDMENT}, which sends it on."
+    )
+    assert (told.contradicts_ledger, coming.contradicts_ledger) == (True, False)
