@@ -54,6 +54,8 @@ class CarryOver:
         self._begins: defaultdict[Key, set[str | None]] = defaultdict(set)
         self.owners: dict[tuple[Key, str], str] = {}
         """By place and coupon, the snapshot that has the coupon there."""
+        self.promised: set[tuple[Key, str]] = set()
+        """Places, with the coupon, that a discount is to be sent on to which does not exist yet."""
         self.carried: list[Carried] = []
         self.later: list[CarryLater] = []
         self.crowded: set[str] = set()
@@ -156,12 +158,14 @@ class CarryOver:
     def awaits(self, g: GrantedAttachment, key: Key, run: Run) -> bool:
         """Whether a future phase names the coupon for this attachment, not for another order.
 
-        The ledger knows where it was put. When the ledger was lost, it is the order's own phase.
+        The ledger knows where it was put. When the ledger was lost, or somebody has given all of
+        these phases other dates, it is the order's own phase.
         """
         if self._runs.is_current(key) or not self._lists[key].find(g.coupon_id):
             return False
-        start = self._phases[key[0]].start_date
-        own = start in g.carried_to if g.carried_to else key == run[0]
+        starts = {self._phases[at].start_date for at, _ in run}
+        known = starts & g.carried_to
+        own = self._phases[key[0]].start_date in known if known else key == run[0]
         return own or is_named_throughout(g)
 
     def live_of(self, g: GrantedAttachment, run: Run) -> LiveDiscount | None:
@@ -171,10 +175,11 @@ class CarryOver:
     def carry_live(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> None:
         """Send the same discount on to the later phases that it reaches into.
 
-        It ends with the first phase that does not have it, so it is named in none after that.
+        It ends with the first phase that does not have it, so it is named in none after that. A
+        line that is back then has its discount for good from the coupon.
         """
         sent = []
-        for key in self._reached(g, live, run):
+        for key in self._reached(g, live, self._runs.unbroken(run)):
             own, start = self._lists[key], self._phases[key[0]].start_date
             there = own.find(g.coupon_id)
             if there:
@@ -192,6 +197,7 @@ class CarryOver:
                 break
         if sent:
             self.carried.append(Carried(g.snapshot_id, live.discount_id, tuple(sent)))
+        self._name(g, run[len(self._runs.unbroken(run)) :])
 
     def _put(self, g: GrantedAttachment, entry: DiscountEntry, key: Key) -> bool:
         own = self._lists[key]
@@ -207,18 +213,21 @@ class CarryOver:
 
         One for good is named in the later phases at once; of every one the discount is awaited.
         """
+        self._name(g, run[1:])
+        self.remember(g, run)
+
+    def _name(self, g: GrantedAttachment, keys: Run) -> None:
+        """Name the coupon of one for good in phases where somebody has not taken it out."""
         if not is_named_throughout(g):
-            self.remember(g, run)
             return
         sent = []
-        for key in run[1:]:
+        for key in keys:
             start = self._phases[key[0]].start_date
             free = not self._lists[key].find(g.coupon_id) and start not in g.carried_to
             if free and self._put(g, DiscountEntry.granted(g.coupon_id), key):
                 sent.append(start)
         if sent:
             self.carried.append(Carried(g.snapshot_id, None, tuple(sent)))
-        self.remember(g, run)
 
     def _reached(self, g: GrantedAttachment, live: LiveDiscount, run: Run) -> Run:
         if g.duration == "once":
@@ -238,6 +247,7 @@ class CarryOver:
         begins, latest = self._known.now, self._latest()
         if not self._runs.is_current(run[0]):
             begins = latest = from_unix(first.start_date)
+        run = self._runs.unbroken(run)
         later = run[1:]
         if g.duration == "repeating" and g.months is not None:
             later = self._runs.beginning_before(unix(months_after(latest, g.months)), later)
@@ -245,9 +255,9 @@ class CarryOver:
             later = self._runs.before_next_invoice(run)
         elif g.duration == "once":
             later = later[:1] if first.is_trial else ()
-        starts = tuple(
-            self._phases[key[0]].start_date for key in later if self._needs_discount(g, key)
-        )
+        later = tuple(key for key in later if self._needs_discount(g, key))
+        self.promised |= {(key, g.coupon_id) for key in later}
+        starts = tuple(self._phases[key[0]].start_date for key in later)
         if starts:
             self.later.append(
                 CarryLater(g.snapshot_id, g.coupon_id, unix(begins), first.end_date, starts)

@@ -128,10 +128,10 @@ class _SubscriptionDraft:
             return self._granted(w, place)
         if ended := refused_by_status(w, state.target_id, state.status):
             return ended
+        if self._is_ahead(w, place):
+            return refused(w, "target.no_phase_yet", target_id=state.target_id)
         if place is None or self._is_another_lines_too(w.scope, place):
             return self._no_item(w)
-        if self._is_ahead(w):
-            return refused(w, "target.no_phase_yet", target_id=state.target_id)
         own = self._lists[place]
         refusal = refused_by_currency(w, state.target_id, state.currency) or self._proof.refusal(
             w, state.target_id
@@ -140,16 +140,30 @@ class _SubscriptionDraft:
             return self._there_already(w, place)
         return refusal or refused_by_room(w, state.target_id, [own]) or self._attach(w, place)
 
-    def _is_ahead(self, w: WantedAttachment) -> bool:
+    def _is_ahead(self, w: WantedAttachment, place: int | None) -> bool:
         """Whether an amendment that only its contract ties to this subscription is still to come.
 
-        Without a schedule there is no phase of its own to wait for, only its effective date.
+        Without a schedule there is no phase of its own to wait for, only its effective date. A line
+        of it has come with an item of its own; one with the same price is another order's.
         """
         order = self._orders.get(w.scope.order_id)
-        if order is None or order.stripe_id is not None or w.scope.order_item_id is not None:
+        if order is None or order.stripe_id is not None or self._is_own(w.scope, place):
             return False
         day = order.effective_date
         return order.is_amendment and day is not None and day > self._known.now.date()
+
+    def _is_own(self, scope: Scope, place: int | None) -> bool:
+        """Whether an item is a line's by name, or a line has nothing left to wait for."""
+        if scope.order_item_id is None:
+            return False
+        record = self._items.get(scope.order_item_id)
+        if record and nothing_left(record):
+            return True
+        item = None if place is None else self._state.items[place]
+        return item is not None and (
+            item.metadata.get(self._policy.order_item_key) == scope.order_item_id
+            or (record is not None and item.item_id == record.stripe_id)
+        )
 
     def _attach(self, w: WantedAttachment, place: int) -> AttachmentOutcome:
         self._lists[place].grant(w)

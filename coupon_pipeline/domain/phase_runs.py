@@ -21,6 +21,7 @@ from coupon_pipeline.domain.targets import (
     find_item,
     is_another_lines_too,
     nothing_left,
+    only_unnamed,
 )
 
 WHOLE_PHASE = -1
@@ -135,7 +136,10 @@ class PhaseRuns:
         return mark
 
     def _of_item(self, order_id: str, order_item_id: str) -> Run | str:
-        """By metadata in any phase; only where no phase has it, by item id or unique price."""
+        """By metadata in any phase; only where no phase has it, by item id or unique price.
+
+        Before an amendment has its phase, an item with the price of its line is another order's.
+        """
         record = self._items.get(order_item_id)
         run = self._found(order_item_id, None, 0)
         if run:
@@ -143,10 +147,12 @@ class PhaseRuns:
         key = self.policy.order_item_key
         if any(i.metadata.get(key) == order_item_id for p in self._all_phases for i in p.items):
             return "target.item_removed"
-        run = self._found(order_item_id, record, self._first_phase(order_id) or 0)
-        if run:
-            return run
-        return "target.item_removed" if record and nothing_left(record) else "target.item_not_found"
+        if record and nothing_left(record):
+            return "target.item_removed"
+        first, order = self._first_phase(order_id), self._orders.get(order_id)
+        if first is None and order and order.is_amendment:
+            return "target.no_phase_yet"
+        return self._found(order_item_id, record, first or 0) or "target.item_not_found"
 
     def are_another_lines_too(self, scope: Scope, run: Run) -> bool:
         """Whether a place of an order item's run may be that of another line of its order."""
@@ -160,14 +166,30 @@ class PhaseRuns:
         return self._current_items if at == 0 and self._current_items else self.phases[at].items
 
     def _found(self, order_item_id: str, record: OrderItem | None, first: int) -> Run:
-        run = []
+        """Where a line is, in phases from `first` on.
+
+        A phase that somebody else made may not say which line an item is. The line goes on as the
+        only item with its price there, unless that is said to be another line, or the order has
+        another line with that price.
+        """
+        run: list[Key] = []
+        price: str | None = None
+        is_alone = (line := self._items.get(order_item_id)) is None or not line.price_is_shared
         for at, phase in enumerate(self.phases):
             if phase.start_date < first:
                 continue
-            place = find_item(order_item_id, record, self._items_of(at), self.policy)
+            items = self._items_of(at)
+            place = find_item(order_item_id, record, items, self.policy)
+            if place is None and price is not None:
+                place = only_unnamed(price, items, self.policy)
             if place is not None:
                 run.append((at, place))
+                price = items[place].price_id if is_alone else None
         return tuple(run)
+
+    def unbroken(self, run: Run) -> Run:
+        """Its places up to the first phase that is without the line: with it, its discounts end."""
+        return tuple(key for number, key in enumerate(run) if key[0] == run[0][0] + number)
 
     def beginning_before(self, end: int, keys: Run) -> Run:
         """The places in phases that start before a time."""

@@ -337,10 +337,16 @@ class _ScheduleDraft:
         )
 
     def _there_already(self, w: WantedAttachment, run: Run) -> AttachmentOutcome | None:
-        """The coupon is in the first phase: adopt it, or wait if it is ours for another order."""
-        if not self._lists[run[0]].find(w.coupon_id):
-            return None
+        """The coupon is in the first phase: adopt it, or wait if it is ours for another order.
+
+        So it does where the discount of another order is still to be sent on to that phase: Stripe
+        takes a coupon once in a list, and what is left of the other one would be lost.
+        """
         target_id = self._state.target_id
+        if not self._lists[run[0]].find(w.coupon_id):
+            if (run[0], w.coupon_id) not in self._over.promised:
+                return None
+            return refused(w, "target.coupon_in_use", target_id=target_id, coupon_id=w.coupon_id)
         owner = self._over.owners.get((run[0], w.coupon_id))
         if owner is not None and w.duration != "forever":
             return refused(w, "target.coupon_in_use", target_id=target_id, coupon_id=w.coupon_id)

@@ -360,7 +360,16 @@ def find_item(
     for position, item in enumerate(items):
         if _is_named(item, record):
             return position
-    same_price = [p for p, item in enumerate(items) if item.price_id == record.price_id]
+    return only_unnamed(record.price_id, items, policy)
+
+
+def only_unnamed(
+    price_id: str | None,
+    items: Sequence[SubscriptionItemState | PhaseItemState],
+    policy: TargetPolicy,
+) -> int | None:
+    """Position of the only item with a price, unless it says which order item it is."""
+    same_price = [at for at, item in enumerate(items) if item.price_id == price_id]
     if len(same_price) == 1 and policy.order_item_key not in items[same_price[0]].metadata:
         return same_price[0]
     return None

@@ -245,6 +245,105 @@ def _days_not_done(world: World) -> list[date]:
         return read_days_not_done(tx, datetime.now(UTC))
 
 
+def test_a_line_s_discount_goes_on_in_a_phase_that_does_not_say_which_line_its_item_is(
+    world: World,
+) -> None:
+    """Stripe's dashboard copies no metadata to the items of a phase that somebody adds there."""
+    initial = world.order(lines=[[_lasting(world, None)], []])
+    schedule_id = world.manage(initial)
+    phases = world.phases_to_send(schedule_id)
+    items = cast("list[dict[str, object]]", phases[-1]["items"])
+    for item in items:
+        del item["metadata"]
+    _send(world, schedule_id, phases)
+    world.sync_without_dagster(world.selection())
+    world.sync_without_dagster(world.selection())
+    before = world.invoiced(initial.subscription_id)
+
+    world.let_time_pass(days=100)
+
+    totals = [total for _, total in world.invoiced(initial.subscription_id)[len(before) :]]
+    assert totals == [19000] * len(totals) != []
+
+
+def test_a_line_of_an_amendment_to_come_takes_no_discount_of_another_order_s_item(
+    world: World,
+) -> None:
+    """The item with its price says nothing of who sold it; the amendment's is not there yet."""
+    initial = world.order()
+    schedule_id = world.manage(initial)
+    phases = world.phases_to_send(schedule_id)
+    for phase in phases:
+        del cast("list[dict[str, object]]", phase["items"])[0]["metadata"]
+    _send(world, schedule_id, phases)
+    (item_id,) = initial.stripe_item_ids
+    world.stripe.v1.subscription_items.update(item_id, {"metadata": ""})
+    amendment = world.order(
+        lines=[[world.quote_coupon()]], synced=False, amends=world.contract_of(initial)
+    )
+    entry = str(world.record("OrderItem", amendment.item_ids[0])["PricebookEntryId"])
+    price = world.stripe.v1.subscription_items.retrieve(item_id).price.id
+    world.update("PricebookEntry", entry, Stripe_ID__c=price)
+
+    report = world.sync_without_dagster(world.selection())
+
+    assert [problem.code for problem in report.problems] == ["target.no_phase_yet"]
+    assert world.discounted_item(item_id) == []
+
+
+def test_two_orders_with_one_coupon_have_their_months_one_after_the_other(world: World) -> None:
+    """Signed together, the amendment's must not take away what is left of the first one's."""
+    coupon = _lasting(world, 3)
+    initial = world.order(coupons=[coupon])
+    schedule_id = world.manage(initial)
+    amendment = world.order(coupons=[coupon], synced=False, amends=world.contract_of(initial))
+    phases = world.phases_to_send(schedule_id)
+    phases[-1]["metadata"] = {"salesforce_order_id": amendment.order_id}
+    _send(world, schedule_id, phases)
+
+    codes = []
+    for _ in range(9):
+        for _ in range(2):  # the second sends on what the first granted
+            report = world.sync_without_dagster(world.selection())
+        codes += [problem.code for problem in report.problems]
+        world.let_time_pass(days=30)
+
+    assert set(codes) == {"target.coupon_in_use"}
+    totals = [total for _, total in world.invoiced(initial.subscription_id)]
+    assert sorted(totals) == [*[9000] * 6, *[10000] * (len(totals) - 6)]
+
+
+def test_months_are_sent_on_also_when_somebody_has_put_off_the_phase_that_they_begin_with(
+    world: World,
+) -> None:
+    """The ledger knows the phase by a date that it does not have any more."""
+    initial = world.order(coupons=[_lasting(world, 18)], synced=False)
+    schedule_id = world.schedule_later(initial, starts_in=timedelta(days=30))
+    world.extend(schedule_id, initial)
+    world.sync_without_dagster(world.selection())
+    phases = world.phases_to_send(schedule_id)
+    put_off = timedelta(days=60) // timedelta(seconds=1)
+    for phase in phases:
+        for end in ("start_date", "end_date"):
+            phase[end] = cast("int", phase[end]) + put_off
+    _send(world, schedule_id, phases)
+
+    put_off_run = world.sync_without_dagster(world.selection())
+    world.let_time_pass(days=95)
+    world.sync_without_dagster(world.selection())
+
+    assert put_off_run.problems == ()
+    first, second = _phases(world, schedule_id)
+    assert first == second == ["a discount that goes on"]
+
+
+def _send(world: World, schedule_id: str, phases: list[dict[str, object]]) -> None:
+    """Somebody rewrites a schedule."""
+    world.stripe.v1.subscription_schedules.update(
+        schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+    )
+
+
 def _lasting(world: World, months: int | None) -> str:
     duration = "forever" if months is None else "repeating"
     return world.quote_coupon(Duration__c=duration, Duration_In_Months__c=months)

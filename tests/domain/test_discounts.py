@@ -13,11 +13,12 @@ from coupon_pipeline.domain.attachments import (
 )
 from coupon_pipeline.domain.discounts import plan_subscription
 from coupon_pipeline.domain.proof import PROOF_KEY, Proof
-from coupon_pipeline.domain.records import OrderItem
+from coupon_pipeline.domain.records import Order, OrderItem
 from coupon_pipeline.domain.schedules import plan_target
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
     GrantedAttachment,
+    SubscriptionItemState,
     SubscriptionState,
     TargetGone,
     TargetPolicy,
@@ -44,11 +45,18 @@ def plan(
     *wanted: WantedAttachment,
     granted: dict[str, GrantedAttachment] | None = None,
     items: dict[str, OrderItem] | None = None,
+    orders: dict[str, Order] | None = None,
     policy: TargetPolicy = POLICY,
 ) -> TargetPlan:
     """The plan for a subscription."""
     return plan_subscription(
-        state, wanted, granted=granted or {}, items=items or {}, policy=policy, now=NOW
+        state,
+        wanted,
+        granted=granted or {},
+        items=items or {},
+        orders=orders,
+        policy=policy,
+        now=NOW,
     )
 
 
@@ -467,6 +475,30 @@ def test_a_line_without_quantity_left_is_not_applicable() -> None:
     made = plan(a_subscription(), wants("a", item="oi_1"), items=an_order_item("oi_1", quantity=-5))
 
     assert outcome_of(made, "a").code == "target.item_removed"
+
+
+@pytest.mark.parametrize(
+    ("items", "stripe_id", "code"),
+    [
+        ([an_item("si_1", price="price_1")], None, "target.no_phase_yet"),
+        ([], None, "target.no_phase_yet"),
+        ([an_item("si_1", price="price_1")], "si_1", None),
+        ([an_item("si_1", price="price_1", order_item="oi_2")], None, None),
+    ],
+    ids=["price of another's", "no item", "item id", "metadata"],
+)
+def test_a_line_of_an_amendment_to_come_waits_for_its_day_or_its_item(
+    items: list[SubscriptionItemState], stripe_id: str | None, code: str | None
+) -> None:
+    """The item that has its price until then was sold by the initial order."""
+    made = plan(
+        a_subscription(items=items),
+        wants("a", item="oi_2", order="B"),
+        items=an_order_item("oi_2", order="B", price="price_1", stripe_id=stripe_id),
+        orders={"B": an_order("B", kind="Amendment", effective="2026-06-01")},
+    )
+
+    assert outcome_of(made, "a").code == code
 
 
 def test_a_blocked_snapshot_stops_no_other() -> None:
