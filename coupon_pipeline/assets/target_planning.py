@@ -69,7 +69,7 @@ def plan_targets(
         target.wanted = wishes[target.state.target_id]
     plan = partial(_plan_all, situation, book, granted, views)
     plans = plan(targets)
-    beyond = _beyond_the_limit(situation, targets, plans, book)
+    beyond = _beyond_the_limit(ledger, situation, targets, plans, book)
     if beyond:
         for target in targets:
             target.wanted = [
@@ -169,6 +169,7 @@ def _replacing(
 
 
 def _beyond_the_limit(
+    ledger: Ledger,
     situation: Situation,
     targets: Sequence[Target],
     plans: Sequence[TargetPlan],
@@ -187,6 +188,10 @@ def _beyond_the_limit(
         if (decided := situation.decided.get(w.snapshot_id)) is not None
         and decided.redemptions_left is not None
     }
+    if left:
+        with ledger.reading() as tx:
+            promised = decisions.read_promised(tx, left, now())
+        left = {coupon_id: number - promised[coupon_id] for coupon_id, number in left.items()}
     beyond = beyond_the_limit(wanted, left)
     for w in wanted:
         if w.snapshot_id in beyond:

@@ -347,8 +347,9 @@ _STRIPE_STATE = (
     ProblemKind(
         "coupon.exhausted",
         Effect.BLOCKED,
-        "Stripe coupon {coupon_id} of {coupon} has been redeemed {redeemed} times of {limit}; the "
-        "limit is shared by all orders that use the coupon.",
+        "Stripe coupon {coupon_id} of {coupon} has been redeemed {redeemed} times of {limit}, "
+        "phases to come that name it included; the limit is shared by all orders that use the "
+        "coupon.",
         "If the customer is still owed it, make a new quote coupon with a higher limit and put "
         "it on an amendment order, or grant the discount in Stripe by hand.",
     ),

@@ -1,6 +1,7 @@
 """What was decided: snapshots, their terms, Stripe coupons, attachments."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -341,6 +342,16 @@ def read_grants(tx: Transaction, target_ids: Iterable[str]) -> dict[str, Granted
     """What was granted on these targets and to the selected orders, by snapshot id."""
     tx.stage("coupon_attachments", ["target_id"], [(target_id,) for target_id in target_ids])
     return {cast("str", row[0]): _granted(row) for row in tx.rows("grants_on_targets")}
+
+
+def read_promised(tx: Transaction, coupon_ids: Iterable[str], now: datetime) -> Counter[str]:
+    """How often phases to come name each of these coupons: that is redeemed when they begin."""
+    tx.stage("coupon_attachments", ["coupon_id"], [(coupon_id,) for coupon_id in coupon_ids])
+    return Counter(
+        cast("str", row[0])
+        for row in tx.rows("promised_redemptions")
+        if min(json.loads(cast("str", row[3])), default=0) > now.timestamp()
+    )
 
 
 def record_carries(tx: Transaction, target_ids: Iterable[str], carries: Iterable[Carry]) -> None:

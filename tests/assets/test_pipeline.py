@@ -1,5 +1,7 @@
 """The main job, end to end: real assets, HTTP to both services, DuckDB on disk."""
 
+from datetime import timedelta
+
 import pytest
 
 from tests.world import World
@@ -220,6 +222,26 @@ def test_the_last_redemption_goes_to_the_order_that_was_activated_first(world: W
     assert world.discounted(second.subscription_id) == []
     again = world.sync()
     assert [(p.code, p.order_id) for p in again.problems] == [("coupon.exhausted", second.order_id)]
+
+
+def test_the_last_redemption_is_kept_for_a_phase_that_names_the_coupon(world: World) -> None:
+    """It is redeemed when the phase begins; until then Stripe counts nothing."""
+    coupon = world.quote_coupon(Max_Redemptions__c=1)
+    first = world.order(coupons=[coupon], synced=False)
+    schedule_id = world.schedule_later(first, starts_in=timedelta(days=30))
+    world.sync_without_dagster(world.selection())
+    second = world.order(coupons=[coupon])
+
+    report = world.sync_without_dagster(world.selection())
+    world.let_time_pass(days=31)
+    after = world.sync_without_dagster(world.selection())
+
+    assert [(p.code, p.order_id) for p in report.problems] == [
+        ("coupon.exhausted", second.order_id)
+    ]
+    assert [p.code for p in after.problems] == ["coupon.exhausted"]
+    running = world.stripe.v1.subscription_schedules.retrieve(schedule_id).subscription
+    assert [total for _, total in world.invoiced(str(running))] == [9000]
 
 
 def test_a_lost_ledger_remembers_by_the_proof_what_an_ended_coupon_granted(world: World) -> None:
