@@ -127,6 +127,14 @@ class Situation:
             coupon_id=terms.coupon_id if isinstance(terms, DerivedCoupon) else None,
         )
 
+    def as_proven(self, snapshot_id: str) -> WantedAttachment:
+        """The same as a wish, which its target's plan sends on to the phases that need it."""
+        snapshot, terms = self.snapshots[snapshot_id], self.terms[snapshot_id]
+        assert isinstance(terms, DerivedCoupon), "only such a snapshot is looked for"
+        recorded = self.coupons.get((terms.quote_coupon_id, terms.terms_hash))
+        coupon_id = recorded.coupon_id if recorded else terms.coupon_id
+        return wanted_attachment(snapshot, terms.terms, coupon_id)
+
     def as_it_is(self, row: Attachment, state: TargetState, prefix: str) -> Attachment:
         """A grant that only the proof remembers, with the coupon that its place really has.
 

@@ -60,6 +60,7 @@ def plan_targets(
         for snapshot_id in (each for name in target.named for each in doubtful.get(name, ())):
             if is_proven(target.state, snapshot_id, at):
                 book.keep([situation.proven(snapshot_id)], target.state.target_id)
+                target.wanted.append(situation.as_proven(snapshot_id))
     again = FoundAgain(situation, book, views)
     granted = again.replaced(granted)
     wishes = again.known_by_proof(

@@ -337,6 +337,29 @@ def test_months_are_sent_on_also_when_somebody_has_put_off_the_phase_that_they_b
     assert first == second == ["a discount that goes on"]
 
 
+@pytest.mark.parametrize(("limit", "months"), [(1, 24), (1, None), (None, 24)])
+def test_a_discount_goes_on_also_when_its_coupon_has_ended_and_the_ledger_is_lost(
+    world: World, limit: int | None, months: int | None
+) -> None:
+    """A coupon that is used up or deleted makes no discount any more; what it has made goes on."""
+    duration = "forever" if months is None else "repeating"
+    coupon = world.quote_coupon(
+        Duration__c=duration, Duration_In_Months__c=months, Max_Redemptions__c=limit
+    )
+    schedule_id = world.manage(world.order(coupons=[coupon]))
+    world.sync_without_dagster(world.selection())
+    if limit is None:
+        world.stripe.v1.coupons.delete(str(world.coupons()[0]["id"]))
+    world.forget_ledger()
+
+    world.sync_without_dagster(world.selection())
+    again = world.sync_without_dagster(world.selection())
+
+    assert again.problems == ()
+    first, second = _phases(world, schedule_id)
+    assert first == second == ["a discount that goes on"]
+
+
 def _send(world: World, schedule_id: str, phases: list[dict[str, object]]) -> None:
     """Somebody rewrites a schedule."""
     world.stripe.v1.subscription_schedules.update(
