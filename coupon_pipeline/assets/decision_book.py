@@ -310,6 +310,7 @@ class DecisionBook:
             attached_at=at if granted else None,
             decided_at=at,
             run_id=self._run.run_id,
+            schedule_id=target_id if outcome.phases else None,
         )
         if old is None and outcome.outcome == "unchanged" and order is not None:
             row = replace(row, attached_at=order.activated_at)  # the earliest that it can have been
@@ -412,10 +413,12 @@ class DecisionBook:
             old = self.rows.get(carried.snapshot_id) or self.before.get(carried.snapshot_id)
             if old is None:
                 continue
+            kept = old.phases if old.schedule_id in {None, plan.target_id} else ()
             row = replace(
                 old,
                 discount_id=carried.discount_id or old.discount_id,
-                phases=tuple(sorted({*old.phases, *carried.phases})),
+                phases=tuple(sorted({*kept, *carried.phases})),
+                schedule_id=plan.target_id,
             )
             self.rows[carried.snapshot_id] = row
             rows.append(row)

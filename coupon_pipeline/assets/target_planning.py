@@ -40,7 +40,8 @@ def plan_targets(
     orders = dict(situation.orders)
     with ledger.reading() as tx:
         source.select_orders_by_id(tx, orders)
-        granted = decisions.read_grants(tx, ids_of(targets))
+        places = {each for target in targets for each in ids_of_grants(target.state)}
+        granted = decisions.read_grants(tx, ids_of(targets) | places)
         items = {item.order_item_id: item for item in source.read_items(tx)}
         others = {g.scope.order_id for g in granted.values()} - orders.keys()
         if others:
@@ -129,7 +130,8 @@ class _Grants:
         self._places = {snapshot_id: place for place, snapshot_id in enumerate(granted)}
         self._by_target: dict[str, list[str]] = {}
         for snapshot_id, g in granted.items():
-            self._by_target.setdefault(g.target_id, []).append(snapshot_id)
+            for each in filter(None, {g.target_id, g.place}):
+                self._by_target.setdefault(each, []).append(snapshot_id)
 
     def concerning(
         self, target: Target, replacing: Mapping[str, Replacing]

@@ -164,9 +164,12 @@ class CarryOver:
         if self._runs.is_current(key) or not self._lists[key].find(g.coupon_id):
             return False
         starts = {self._phases[at].start_date for at, _ in run}
-        known = starts & g.carried_to
+        known = starts & self._carried_to(g)
         own = self._phases[key[0]].start_date in known if known else key == run[0]
         return own or is_named_throughout(g)
+
+    def _carried_to(self, g: GrantedAttachment) -> frozenset[int]:
+        return g.carried_in(self._state.schedule_id)
 
     def live_of(self, g: GrantedAttachment, run: Run) -> LiveDiscount | None:
         """The discount of a grant, if it is in effect."""
@@ -188,7 +191,7 @@ class CarryOver:
                     sent.append(start)
             elif own.holds(live.discount_id):
                 continue
-            elif start in g.carried_to:
+            elif start in self._carried_to(g):
                 self.taken_away.add(g.snapshot_id)
                 break
             elif self._put(g, DiscountEntry.kept(live), key):
@@ -223,7 +226,7 @@ class CarryOver:
         sent = []
         for key in keys:
             start = self._phases[key[0]].start_date
-            free = not self._lists[key].find(g.coupon_id) and start not in g.carried_to
+            free = not self._lists[key].find(g.coupon_id) and start not in self._carried_to(g)
             if free and self._put(g, DiscountEntry.granted(g.coupon_id), key):
                 sent.append(start)
         if sent:

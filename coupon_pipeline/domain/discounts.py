@@ -65,11 +65,16 @@ def plan_subscription(
     """
     if state.schedule_id is not None:
         raise ValueError(f"{state.target_id} is managed by {state.schedule_id}: plan the schedule")
-    known = known or Known.of(granted, [state.metadata], [state.subscription_id], now, not_made)
+    known = known or Known.of(granted, [state.metadata], ids_of_places(state), now, not_made)
     draft = _SubscriptionDraft(state, known, items, orders or {}, policy)
     draft.claim(known.records(wanted, state.target_id))
     outcomes = [draft.decide(w) for w in in_stacking_order(wanted, policy)]
     return TargetPlan(state.target_id, draft.request(), tuple(outcomes))
+
+
+def ids_of_places(state: SubscriptionState) -> list[str]:
+    """The ids of all that can have a discount: the subscription, then its items."""
+    return [state.subscription_id, *(item.item_id for item in state.items)]
 
 
 class _SubscriptionDraft:

@@ -30,6 +30,7 @@ class Known:
     granted: Mapping[str, GrantedAttachment]
     proof: Proof | ProofUnreadable
     target_ids: frozenset[str]
+    """Every id under which the ledger may know the target, or where on it a discount is."""
     now: datetime
     not_made: AbstractSet[str] = frozenset()
     """What the proof speaks of and an answer of Stripe's showed to have had no effect."""
@@ -62,7 +63,11 @@ class Known:
 
     def here(self) -> list[GrantedAttachment]:
         """Those of the ledger that are on this target."""
-        return [g for g in self.granted.values() if g.target_id in self.target_ids]
+        return [g for g in self.granted.values() if self.is_here(g)]
+
+    def is_here(self, g: GrantedAttachment) -> bool:
+        """Whether it was granted on this target, also through a schedule that has let go of it."""
+        return g.target_id in self.target_ids or g.place in self.target_ids
 
     def record(self, w: WantedAttachment, target_id: str) -> GrantedAttachment:
         """The ledger's record or, when only the proof remembers, as much as is known."""
@@ -363,6 +368,7 @@ def granted_before(
     A `once` discount disappears when it is used, a `repeating` one when its window ends
     (https://docs.stripe.com/billing/subscriptions/coupons). One that should still be there was
     taken away by somebody, or the order names another subscription since: reported and left so.
+    So is one that is live and not in all the later phases that had it.
     """
     record = known.granted.get(w.snapshot_id)
     outcome = AttachmentOutcome(
@@ -372,21 +378,25 @@ def granted_before(
         coupon_id=w.coupon_id,
         discount_id=live.discount_id if live else record.discount_id if record else None,
     )
-    if present or not _should_be_there(w, record, known.now):
+    if present or not (live or _should_be_there(w, record, known.now)):
         return outcome
     details = {"target_id": target_id, "coupon_id": w.coupon_id}
-    if record and record.target_id not in known.target_ids:
+    if record and not known.is_here(record):
         details["other_target_id"] = record.target_id
         return replace(outcome, code="attachment.on_other_target", details=details)
     return replace(outcome, code="attachment.removed_by_hand", details=details)
 
 
 def _should_be_there(w: WantedAttachment, record: GrantedAttachment | None, now: datetime) -> bool:
-    if w.duration == "forever":
+    if w.duration == "forever" or (record and _has_not_begun(record, now)):
         return True
     if w.duration == "once" or record is None or record.granted_at is None or w.months is None:
         return False
     return months_after(record.granted_at, w.months) > now
+
+
+def _has_not_begun(g: GrantedAttachment, now: datetime) -> bool:
+    return not g.discount_id and bool(g.carried_to) and min(g.carried_to) > unix(now)
 
 
 def plan_gone(gone: TargetGone, wanted: Sequence[WantedAttachment], known: Known) -> TargetPlan:

@@ -23,7 +23,7 @@ from coupon_pipeline.domain.attachments import (
     TargetPlan,
 )
 from coupon_pipeline.domain.carry_over import CarryOver, is_named_throughout
-from coupon_pipeline.domain.discounts import plan_subscription
+from coupon_pipeline.domain.discounts import ids_of_places, plan_subscription
 from coupon_pipeline.domain.drafts import (
     Known,
     ListDraft,
@@ -100,8 +100,10 @@ def plan_target(
 
 
 def ids_of_grants(state: TargetState) -> list[str]:
-    """Every id under which the ledger may remember what was granted on a target."""
-    return _objects_and_ids(state)[1] if isinstance(state, ScheduleState) else [state.target_id]
+    """Every id under which the ledger may remember what was granted on a target, and where."""
+    if isinstance(state, ScheduleState):
+        return _objects_and_ids(state)[1]
+    return ids_of_places(state) if isinstance(state, SubscriptionState) else [state.target_id]
 
 
 def is_proven(state: TargetState, snapshot_id: str, now: datetime) -> bool:
@@ -219,7 +221,7 @@ def _objects_and_ids(state: ScheduleState) -> tuple[list[Mapping[str, str]], lis
     ids = [state.schedule_id, *(schedule_id for schedule_id, _ in state.former)]
     if state.subscription:
         objects.append(state.subscription.metadata)
-        ids.append(state.subscription.subscription_id)
+        ids += ids_of_places(state.subscription)
     return objects, ids
 
 

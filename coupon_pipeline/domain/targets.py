@@ -293,8 +293,16 @@ class GrantedAttachment:
     granted_at: datetime | None = None
     carried_to: frozenset[int] = frozenset()
     """Starts of the phases that it was put on or sent on to; absent there means taken away."""
+    schedule_id: str | None = None
+    """The schedule whose phases those are; None if it has none, or where that was not kept."""
+    place: str | None = None
+    """The subscription or subscription item that has the discount, once there is one."""
     limited: bool = False
     """As of `WantedAttachment`."""
+
+    def carried_in(self, schedule_id: str) -> frozenset[int]:
+        """The same of one schedule: another may have phases that start at the same time."""
+        return self.carried_to if self.schedule_id in {None, schedule_id} else frozenset()
 
 
 @dataclass(frozen=True, slots=True)

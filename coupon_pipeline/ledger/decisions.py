@@ -84,6 +84,8 @@ class Attachment:
     attached_at: datetime | None
     decided_at: datetime
     run_id: str
+    schedule_id: str | None
+    """The schedule whose phases those are."""
 
     @property
     def granted(self) -> bool:
@@ -310,6 +312,7 @@ def record_attachments(tx: Transaction, attachments: Iterable[Attachment]) -> No
                 a.attached_at,
                 a.decided_at,
                 a.run_id,
+                a.schedule_id,
             )
             for a in attachments
         ],
@@ -333,13 +336,14 @@ def read_attachments(tx: Transaction) -> dict[str, Attachment]:
             attached_at=None if row[10] is None else utc(cast("datetime", row[10])),
             decided_at=utc(cast("datetime", row[11])),
             run_id=cast("str", row[12]),
+            schedule_id=cast("str | None", row[13]),
         )
         for row in tx.rows("attachments")
     }
 
 
 def read_grants(tx: Transaction, target_ids: Iterable[str]) -> dict[str, GrantedAttachment]:
-    """What was granted on these targets and to the selected orders, by snapshot id."""
+    """What was granted on these targets or items, and to the selected orders, by snapshot id."""
     tx.stage("coupon_attachments", ["target_id"], [(target_id,) for target_id in target_ids])
     return {cast("str", row[0]): _granted(row) for row in tx.rows("grants_on_targets")}
 
@@ -452,6 +456,7 @@ _ATTACHMENT_COLUMNS = (
     "attached_at",
     "decided_at",
     "run_id",
+    "schedule_id",
 )
 
 
@@ -541,4 +546,6 @@ def _granted(row: tuple[Cell, ...]) -> GrantedAttachment:
         granted_at=utc(cast("datetime", row[5])),
         carried_to=frozenset(json.loads(cast("str", row[4]))),
         limited=terms.max_redemptions is not None,
+        schedule_id=cast("str | None", row[9]),
+        place=cast("str | None", row[10]),
     )

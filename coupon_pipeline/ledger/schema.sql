@@ -216,7 +216,8 @@ create table coupon_attachments (
     phases      varchar not null,      -- JSON: starts of the phases that it was put on
     attached_at timestamptz,           -- a grant stays: never unset
     decided_at  timestamptz not null,  -- when this was decided
-    run_id      varchar not null       -- the run that decided it
+    run_id      varchar not null,      -- the run that decided it
+    schedule_id varchar                -- the schedule whose phases those are
 );
 
 -- Append only: discounts that took the place of others because somebody asked for it. What the

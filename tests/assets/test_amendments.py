@@ -4,20 +4,24 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+import stripe
 
 from coupon_pipeline.ledger.automation import read_days_not_done
 from tests.world import World
 
 
+def _schedule(world: World, schedule_id: str) -> stripe.SubscriptionSchedule:
+    return world.stripe.v1.subscription_schedules.retrieve(
+        schedule_id, {"expand": ["phases.discounts.discount"]}
+    )
+
+
 def _phases(world: World, schedule_id: str) -> list[list[str]]:
     """What the phases take off: a coupon's percentage, at most one of each in a test."""
     worth = {str(coupon["id"]): str(coupon["percent_off"]) for coupon in world.coupons()}
-    schedule = world.stripe.v1.subscription_schedules.retrieve(
-        schedule_id, {"expand": ["phases.discounts.discount"]}
-    )
     return [
         [worth.get(str(each.coupon), "a discount that goes on") for each in phase.discounts]
-        for phase in schedule.phases
+        for phase in _schedule(world, schedule_id).phases
     ]
 
 
@@ -212,6 +216,31 @@ def test_discounts_go_on_in_a_new_schedule_of_a_subscription_that_the_first_one_
     assert report.problems == ()
     first, second = _phases(world, schedule.id)
     assert first == second == ["a discount that goes on"]
+
+
+def test_discounts_go_on_in_a_schedule_that_is_made_again_with_the_same_phases(
+    world: World,
+) -> None:
+    """Nobody took them out of phases that never had them."""
+    initial = world.order(coupons=[_lasting(world, 20)])
+    amendment = world.order(synced=False, amends=world.contract_of(initial))
+    first = world.manage(initial)
+    world.sync()
+    world.sync()
+    starts = [phase.start_date for phase in _schedule(world, first).phases]
+    world.stripe.v1.subscription_schedules.release(first)
+    again = world.manage(initial)
+    world.let_time_pass(seconds=5)
+    world.update("Order", amendment.order_id, Stripe_ID__c=again)
+    world.extend(again, amendment)
+
+    report = world.sync()
+    after = world.sync()
+
+    assert [phase.start_date for phase in _schedule(world, again).phases][:2] == starts
+    assert report.problems == ()
+    assert after.calls.stripe_reads == 0
+    assert _phases(world, again) == [["a discount that goes on"]] * 3
 
 
 def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_after_it(

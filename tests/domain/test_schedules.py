@@ -138,13 +138,14 @@ def planned(case: Case, state: ScheduleState) -> TargetPlan:
     """The plan for a situation."""
     granted: dict[str, GrantedAttachment] = {}
     for each in case.get("granted", []):
-        said = {key: value for key, value in each.items() if key not in {"discount", "carried_to"}}
+        beside = {"discount", "carried_to", "at"}
+        said = {key: value for key, value in each.items() if key not in beside}
         granted |= grant_of(
             wants(said.pop("id"), **({"coupon": each["id"]} | said)),
             discount=each.get("discount"),
             target="sub_sched_1",
             carried_to=[at(day) for day in each.get("carried_to", [])],
-            granted_at=TODAY,
+            granted_at=datetime.fromtimestamp(at(each["at"]), UTC) if "at" in each else TODAY,
         )
     items: dict[str, OrderItem] = {}
     for each in case.get("order_items", []):

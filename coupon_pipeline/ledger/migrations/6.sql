@@ -1,4 +1,10 @@
--- From version 5: an order counts as planned as it was then. Which ones have changed since is not
+-- From version 5: the phases that a discount was put on are those of one schedule. Where it was granted
+-- elsewhere and sent on, which one that was is not known.
+alter table coupon_attachments add column schedule_id varchar;
+update coupon_attachments set schedule_id = target_id
+where phases <> '[]' and starts_with(target_id, 'sub_sched_');
+
+-- An order counts as planned as it was then. Which ones have changed since is not
 -- known, so the next run of an order's day looks at its target once.
 drop table planned_orders;
 create table planned_orders (
