@@ -14,6 +14,7 @@ from coupon_pipeline.assets.carrying_out import FAILURES, StripeWrite, carry_out
 from coupon_pipeline.assets.collector import collector_paused
 from coupon_pipeline.assets.connection import Connection
 from coupon_pipeline.assets.decision_book import DecisionBook
+from coupon_pipeline.assets.found_again import coupons_gone
 from coupon_pipeline.assets.live_money import refuse_unmeant_live_money
 from coupon_pipeline.assets.overwritten_changes import WrittenFor, note_overwritten
 from coupon_pipeline.assets.planning_ahead import ahead_with, orders_in, planned_ahead
@@ -197,15 +198,17 @@ def _end_portion(
     target_ids = ids_of(targets)
     left = [each for each in targets if each.state.target_id not in book.undone]
     done = ids_of(left)
+    gone, unseen = coupons_gone(situation, book, [r for r in book.rows.values() if r.granted])
+    seen = [each for each in left if each.state.target_id not in unseen]
     with ledger.transaction() as tx:
         source.select_orders_by_id(tx, situation.orders)
         decisions.record_attachments(tx, book.rows.values())
-        decisions.record_coupons(tx, book.coupons.values())
+        decisions.record_coupons(tx, [*book.coupons.values(), *gone])
         record_replacements(tx, [*book.replaced_earlier, *book.replaced])
         decisions.record_carries(
             tx, done, book.carries(plan for plan in plans if plan.target_id in done)
         )
-        decisions.record_planned_orders(tx, _orders_come_to(left, situation, portion.policy))
+        decisions.record_planned_orders(tx, _orders_come_to(seen, situation, portion.policy))
         note_problems(tx, STAGE, book.problems(), situation.days(), now())
         settle_intents(
             tx,
@@ -308,13 +311,14 @@ def _find_portion(
         for row in book.rows.values()
         if row.granted and row.target_id is not None
     ]
-    done = [plan for plan in plans if plan.request is None]
+    gone, unseen = coupons_gone(situation, book, granted)
+    done = [plan for plan in plans if plan.request is None and plan.target_id not in unseen]
     target_ids = {plan.target_id for plan in done}
     left = [target for target in targets if target.state.target_id in target_ids]
     come = _orders_come_to(left, situation, target_policy(settings))
     with ledger.transaction() as tx:
         decisions.record_attachments(tx, granted)
-        decisions.record_coupons(tx, book.coupons.values())
+        decisions.record_coupons(tx, [*book.coupons.values(), *gone])
         record_replacements(tx, book.replaced_earlier)
         decisions.record_carries(tx, target_ids, book.carries(done))
         decisions.record_planned_orders(tx, come)

@@ -1,6 +1,6 @@
 """What targets say of discounts that the ledger does not know, or knows as they were before."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from coupon_pipeline.assets.decision_book import DecisionBook
@@ -18,7 +18,7 @@ from coupon_pipeline.domain.targets import (
     WantedAttachment,
 )
 from coupon_pipeline.domain.terms import Terms, terms_hash
-from coupon_pipeline.ledger.decisions import RecordedCoupon
+from coupon_pipeline.ledger.decisions import Attachment, RecordedCoupon
 from coupon_pipeline.stripe_api import StripeEdge
 
 _RECORD_KEY = RECORD_KEYS[0]
@@ -190,6 +190,42 @@ class FoundAgain:
             duration=coupon.terms.duration,
             months=coupon.terms.duration_in_months,
         )
+
+
+def coupons_gone(
+    situation: Situation, book: DecisionBook, granted: Iterable[Attachment]
+) -> tuple[list[RecordedCoupon], set[str]]:
+    """Coupons of proven grants that Stripe does not have, or not as they were made.
+
+    Their discounts outlive them and go on in later phases, so a ledger has to know what they were:
+    the frozen fields say it.
+
+    Returns:
+        The coupons, and the targets with discounts from them: no plan has seen those yet.
+    """
+    known = {c.coupon_id for c in (*situation.coupons.values(), *book.coupons.values())}
+    found: dict[str, RecordedCoupon] = {}
+    targets = set[str]()
+    for row in granted:
+        derived = situation.terms[row.snapshot_id]
+        if row.coupon_id in known or not isinstance(derived, DerivedCoupon):
+            continue
+        if row.coupon_id == derived.coupon_id and row.target_id is not None:
+            targets.add(row.target_id)
+            found[derived.coupon_id] = RecordedCoupon(
+                quote_coupon_id=derived.quote_coupon_id,
+                terms_hash=derived.terms_hash,
+                coupon_id=derived.coupon_id,
+                origin="created",
+                reason="A proof in Stripe tells of a discount from it; it was deleted or edited.",
+                terms=derived.terms,
+                metadata={},
+                mapping_hash=derived.mapping_hash,
+                first_order_id=situation.snapshots[row.snapshot_id].scope.order_id,
+                recorded_at=now(),
+                run_id=book.run_id,
+            )
+    return list(found.values()), targets
 
 
 def _as_asked(made: Terms, derived: Terms) -> Terms:

@@ -70,7 +70,7 @@ def _coupons(ours: Held, theirs: Held, seen: Seen) -> Iterator[Difference]:
                 about | {"differences": told},
                 quote_coupon_id=coupon.quote_coupon_id,
             )
-        elif there is None:
+        elif there is None or its_id not in seen.coupons:
             yield Difference(
                 "deleted",
                 its_id,
@@ -100,6 +100,8 @@ def _coupons(ours: Held, theirs: Held, seen: Seen) -> Iterator[Difference]:
         if i in theirs.hashes
     }
     for its_id, coupon in sorted(theirs.coupons.items()):
+        if its_id not in seen.coupons:
+            continue
         if its_id not in ours.coupons:
             yield Difference(
                 "extra",

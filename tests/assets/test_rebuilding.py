@@ -1,6 +1,6 @@
 """A lost ledger is made again from both systems, and a ledger that differs from them is found."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any, cast
 
 import duckdb
@@ -8,6 +8,7 @@ import pytest
 
 from coupon_pipeline.assets.agreement import compare_with_systems
 from coupon_pipeline.assets.rebuilding import replace_ledger
+from coupon_pipeline.ledger.inspection import read_ledger_at_odds
 from coupon_pipeline.ledger.verification import inspect
 from coupon_pipeline.settings import load_settings
 from tests.world import World
@@ -203,3 +204,44 @@ def test_what_somebody_took_out_of_a_phase_whole_is_sent_on_again_within_a_day(
     assert _discrepancies(world) == []
     world.let_time_pass(days=400)
     assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+@pytest.mark.parametrize("rebuilt", [True, False])
+@pytest.mark.parametrize("come", ["before", "after"])
+def test_a_discount_goes_on_though_its_coupon_was_deleted_and_the_ledger_lost(
+    world: World, come: str, *, rebuilt: bool
+) -> None:
+    """A discount outlives its coupon; the proof and the frozen terms say what it was."""
+    coupon = world.quote_coupon(Duration__c="forever")
+    orders = [world.order(coupons=[coupon]) for _ in range(2)]
+    schedules = [world.manage(order) for order in orders]
+    for _ in range(2):
+        world.sync_without_dagster(world.selection())
+    (made,) = world.coupons()
+    world.stripe.v1.coupons.delete(str(made["id"]))
+
+    def amend() -> None:
+        for order, schedule_id in zip(orders, schedules, strict=True):
+            world.amend(order, schedule_id)
+
+    if come == "before":
+        amend()
+    world.forget_ledger()
+    if rebuilt:
+        replace_ledger(load_settings(), world.ledger)
+        told = compare_with_systems(load_settings(), world.ledger).differences
+        assert [each.kind for each in told] == ["deleted", *["missing"] * (2 * (come == "before"))]
+        assert told[0].record_id == made["id"]
+    else:
+        world.sync_without_dagster(world.selection())
+    with world.ledger.reading() as tx:
+        assert read_ledger_at_odds(tx, datetime.now(UTC)) == []
+    if come == "after":
+        amend()
+    for _ in range(2):
+        world.sync_without_dagster(world.selection())
+
+    assert world.sync_without_dagster(world.selection()).calls.stripe_reads == 0
+    world.let_time_pass(days=800)
+    for order in orders:
+        assert world.discounted(order.subscription_id) == [(10, None)]

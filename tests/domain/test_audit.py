@@ -106,6 +106,12 @@ DIFFERENCES: dict[str, tuple[Held, Held, Seen, Told]] = {
         SEEN,
         ("deleted", "sf-1", Mender.PERSON),
     ),
+    "the same where a proof tells of it and the frozen fields say what it was": (
+        HELD,
+        HELD,
+        replace(SEEN, coupons={}),
+        ("deleted", "sf-1", Mender.PERSON),
+    ),
     "its terms are others": (
         HELD,
         HELD,
@@ -121,7 +127,7 @@ DIFFERENCES: dict[str, tuple[Held, Held, Seen, Told]] = {
     "a coupon of ours that the ledger does not know": (
         HELD,
         replace(HELD, coupons={**HELD.coupons, "sf-2": replace(KEPT, coupon_id="sf-2")}),
-        SEEN,
+        replace(SEEN, coupons={**SEEN.coupons, "sf-2": replace(STRIPE, coupon_id="sf-2")}),
         ("extra", "sf-2", Mender.REBUILD),
     ),
     "a coupon that serves no order": (
@@ -368,6 +374,11 @@ NO_DIFFERENCE: dict[str, tuple[Held, Held, Seen]] = {
         replace(HELD, hashes={"sn_1": ("another mapping", "other")}),
         SEEN,
     ),
+    "a coupon that a proof tells of and that Stripe does not have": (
+        replace(HELD, coupons={}),
+        HELD,
+        replace(SEEN, coupons={}),
+    ),
     "a coupon ended after everybody got it": (
         HELD,
         HELD,
@@ -432,7 +443,7 @@ NO_DIFFERENCE: dict[str, tuple[Held, Held, Seen]] = {
     "phases name what a replacement had before": (
         WITH_TWO_COUPONS,
         WITH_TWO_COUPONS,
-        _to_come("sf-2"),
+        replace(_to_come("sf-2"), coupons=dict.fromkeys(WITH_TWO_COUPONS.coupons, STRIPE)),
     ),
     "the ledger says why a later phase lacks a discount": (
         _saying(code="attachment.removed_by_hand"),
