@@ -76,6 +76,8 @@ class Lives(RuleBasedStateMachine):
         self.signed: list[Signed] = []
         self.foreign: dict[str, datetime] = {}
         """By subscription, from when on it has a discount of somebody's, 50 % for good."""
+        self.extended: set[str] = set()
+        """Initial orders whose schedule has a phase of an amendment."""
 
     def teardown(self) -> None:
         """Every life ends with two runs and what is invoiced after each of them."""
@@ -126,16 +128,91 @@ class Lives(RuleBasedStateMachine):
         contract = self.world.contract_of(initial.order)
         order = self.world.order(coupons=[coupon], synced=False, amends=contract)
         self.world.extend(initial.schedule_id or "", order)
+        self._is_amended_by(initial, order, percent, duration, coupon)
+
+    @precondition(lambda self: self._amendable())
+    @rule(which=st.integers(min_value=0), percent=percents, duration=durations)
+    def sign_an_amendment_that_a_run_sees_before_its_phase(
+        self, which: int, percent: int, duration: str
+    ) -> None:
+        initial = self._amendable()[which % len(self._amendable())]
+        coupon = self._a_coupon(percent, duration)
+        contract = self.world.contract_of(initial.order)
+        order = self.world.order(coupons=[coupon], synced=False, amends=contract)
+        self.the_pipeline_runs()
+        self.world.extend(initial.schedule_id or "", order)
+        self._is_amended_by(initial, order, percent, duration, coupon)
+
+    def _is_amended_by(
+        self, initial: Signed, order: MadeOrder, percent: int, duration: str, coupon: str
+    ) -> None:
+        self.extended.add(initial.order.order_id)
         self.signed.append(
             Signed(order, percent, duration, coupon, initial.schedule_id, amends=initial)
         )
 
+    @precondition(lambda self: self._amendable())
+    @rule(which=st.integers(min_value=0), is_seen_before=st.booleans())
+    def sign_an_amendment_without_coupons(self, which: int, *, is_seen_before: bool) -> None:
+        """What was signed for the initial order goes on in its phase."""
+        initial = self._amendable()[which % len(self._amendable())]
+        contract = self.world.contract_of(initial.order)
+        order = self.world.order(synced=False, amends=contract)
+        if is_seen_before:
+            self.the_pipeline_runs()
+        self.world.extend(initial.schedule_id or "", order)
+        self.extended.add(initial.order.order_id)
+        self.the_pipeline_runs()
+        self._check_last_phase(initial)
+
+    def _check_last_phase(self, initial: Signed) -> None:
+        schedule = self.world.stripe.v1.subscription_schedules.retrieve(initial.schedule_id or "")
+        assert len(schedule.phases[-1].discounts) == (initial.duration == "forever")
+
+    @precondition(lambda self: self._never_scheduled())
+    @rule(which=st.integers(min_value=0))
+    def an_amendment_without_coupons_makes_a_schedule(self, which: int) -> None:
+        """After a run has seen it; only the order sync's Stripe id tells of the schedule."""
+        initial = self._never_scheduled()[which % len(self._never_scheduled())]
+        contract = self.world.contract_of(initial.order)
+        order = self.world.order(synced=False, amends=contract)
+        self.the_pipeline_runs()
+        initial.schedule_id = self.world.manage(initial.order)
+        self.world.extend(initial.schedule_id, order)
+        self.world.let_time_pass(seconds=1)
+        self.world.update("Order", order.order_id, Stripe_ID__c=initial.order.subscription_id)
+        self.extended.add(initial.order.order_id)
+        self.the_pipeline_runs()
+        self._check_last_phase(initial)
+
+    def _never_scheduled(self) -> list[Signed]:
+        return [
+            s
+            for s in self._removable()
+            if s.coupon != self.coupon and s.order.subscription_id not in self.foreign
+        ]
+
+    @precondition(lambda self: self._to_come())
+    @rule(which=st.integers(min_value=0))
+    def the_order_sync_makes_a_schedule_again(self, which: int) -> None:
+        """It has phases of its own, which name nothing of ours."""
+        signed = self._to_come()[which % len(self._to_come())]
+        self.world.stripe.v1.subscription_schedules.release(signed.schedule_id or "")
+        signed.schedule_id = self.world.manage(signed.order)
+        phases = self.world.stripe.v1.subscription_schedules.retrieve(signed.schedule_id).phases
+        signed.second_phase = datetime.fromtimestamp(phases[-1].start_date, UTC)
+        self.world.let_time_pass(seconds=1)
+        self.world.update("Order", signed.order.order_id, Stripe_ID__c=signed.order.subscription_id)
+        self.the_pipeline_runs()
+
     def _amendable(self) -> list[Signed]:
-        amended = {id(signed.amends) for signed in self.signed}
         return [
             s
             for s in self.signed
-            if s.schedule_id and s.amends is None and s.granted_at and id(s) not in amended
+            if s.schedule_id
+            and s.amends is None
+            and s.granted_at
+            and s.order.order_id not in self.extended
         ]
 
     @precondition(lambda self: self.signed)
@@ -198,14 +275,13 @@ class Lives(RuleBasedStateMachine):
 
     def _to_come(self) -> list[Signed]:
         """Orders whose schedule still has its first phase on, and one phase more."""
-        amended = {id(signed.amends) for signed in self.signed}
         now = self.world.sandbox.clock.now()
         return [
             s
             for s in self.signed
             if s.second_phase is not None
             and now < s.second_phase
-            and id(s) not in amended
+            and s.order.order_id not in self.extended
             and s.order.subscription_id not in self.foreign
         ]
 
