@@ -194,7 +194,7 @@ class CarryOver:
             elif start in self._carried_to(g):
                 self.taken_away.add(g.snapshot_id)
                 break
-            elif self._put(g, DiscountEntry.kept(live), key):
+            elif self._put(g, DiscountEntry.kept(live), key, self._after(g, run[0])):
                 sent.append(start)
             else:
                 break
@@ -202,12 +202,25 @@ class CarryOver:
             self.carried.append(Carried(g.snapshot_id, live.discount_id, tuple(sent)))
         self._name(g, run[len(self._runs.unbroken(run)) :])
 
-    def _put(self, g: GrantedAttachment, entry: DiscountEntry, key: Key) -> bool:
+    def _after(self, g: GrantedAttachment, first: Key) -> frozenset[str | None]:
+        """Coupons that come after this one where it is now.
+
+        Stripe takes them off one after the other, so the order must not change with the phase.
+        """
+        return self._lists[first].coupons_after(g.coupon_id)
+
+    def _put(
+        self,
+        g: GrantedAttachment,
+        entry: DiscountEntry,
+        key: Key,
+        after: frozenset[str | None] = frozenset(),
+    ) -> bool:
         own = self._lists[key]
         if own.size_after_one_more > MAX_DISCOUNTS:
             self.crowded.add(g.snapshot_id)
             return False
-        own.add(entry, before=self._begins[key])
+        own.add(entry, before=self._begins[key] | after)
         self.owners[key, g.coupon_id] = g.snapshot_id
         return True
 

@@ -109,6 +109,11 @@ class ListDraft:
         places = (at for at, e in enumerate(self._entries) if e.coupon_id == coupon_id)
         return next(places, len(self._entries))
 
+    def coupons_after(self, coupon_id: str) -> frozenset[str | None]:
+        """The coupons of the entries behind the one from this coupon, as far as they are known."""
+        behind = self._entries[self.place_of(coupon_id) + 1 :]
+        return frozenset(e.coupon_id for e in behind if e.coupon_id is not None)
+
     def find(self, coupon_id: str) -> DiscountEntry | None:
         """The entry that comes from this coupon, if any; Stripe takes each coupon once."""
         return next((e for e in self._entries if e.coupon_id == coupon_id), None)
