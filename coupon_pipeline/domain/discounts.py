@@ -73,8 +73,9 @@ def plan_subscription(
 
 
 def ids_of_places(state: SubscriptionState) -> list[str]:
-    """The ids of all that can have a discount: the subscription, then its items."""
-    return [state.subscription_id, *(item.item_id for item in state.items)]
+    """The ids of all that can have a discount, the subscription first, and of what they have."""
+    live = (each.discount_id for each in state.live_discounts())
+    return [state.subscription_id, *(item.item_id for item in state.items), *live]
 
 
 class _SubscriptionDraft:

@@ -30,7 +30,7 @@ class Known:
     granted: Mapping[str, GrantedAttachment]
     proof: Proof | ProofUnreadable
     target_ids: frozenset[str]
-    """Every id under which the ledger may know the target, or where on it a discount is."""
+    """Every id under which the ledger may know the target, or a discount or its place there."""
     now: datetime
     not_made: AbstractSet[str] = frozenset()
     """What the proof speaks of and an answer of Stripe's showed to have had no effect."""
@@ -67,7 +67,7 @@ class Known:
 
     def is_here(self, g: GrantedAttachment) -> bool:
         """Whether it was granted on this target, also through a schedule that has let go of it."""
-        return g.target_id in self.target_ids or g.place in self.target_ids
+        return bool(self.target_ids & {g.target_id, g.place, g.discount_id})
 
     def record(self, w: WantedAttachment, target_id: str) -> GrantedAttachment:
         """The ledger's record or, when only the proof remembers, as much as is known."""

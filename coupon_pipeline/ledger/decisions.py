@@ -343,7 +343,10 @@ def read_attachments(tx: Transaction) -> dict[str, Attachment]:
 
 
 def read_grants(tx: Transaction, target_ids: Iterable[str]) -> dict[str, GrantedAttachment]:
-    """What was granted on these targets or items, and to the selected orders, by snapshot id."""
+    """What was granted on these targets or items, and to the selected orders, by snapshot id.
+
+    The ids of the discounts that are there find what was granted by a schedule that is over.
+    """
     tx.stage("coupon_attachments", ["target_id"], [(target_id,) for target_id in target_ids])
     return {cast("str", row[0]): _granted(row) for row in tx.rows("grants_on_targets")}
 

@@ -243,6 +243,29 @@ def test_discounts_go_on_in_a_schedule_that_is_made_again_with_the_same_phases(
     assert _phases(world, again) == [["a discount that goes on"]] * 3
 
 
+def test_discounts_go_on_in_a_new_schedule_also_when_the_order_has_got_the_subscription_s_id(
+    world: World,
+) -> None:
+    """The ledger has them under a schedule that named no subscription yet, as nothing does now."""
+    initial = world.order(coupons=[_lasting(world, 20)], synced=False)
+    former = world.schedule_later(initial, starts_in=timedelta(hours=1))
+    world.extend(former, initial)
+    world.sync_without_dagster(world.selection())
+    world.let_time_pass(hours=2)
+    world.sync_without_dagster(world.selection())
+    released = world.stripe.v1.subscription_schedules.release(former).released_subscription
+    world.update("Order", initial.order_id, Stripe_ID__c=released)
+    schedule = world.stripe.v1.subscription_schedules.create({"from_subscription": str(released)})
+    amendment = world.order(synced=False, amends=world.contract_of(initial))
+    world.extend(schedule.id, amendment)
+
+    report = world.sync_without_dagster(world.selection())
+
+    assert report.problems == ()
+    first, second = _phases(world, schedule.id)
+    assert first == second == ["a discount that goes on"]
+
+
 def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_after_it(
     world: World,
 ) -> None:

@@ -9,6 +9,7 @@ where a.attached_at is not null
   and (
     a.target_id in (select target_id from staged)
     or a.place in (select target_id from staged)
+    or a.discount_id in (select target_id from staged)
     or s.order_id in (select order_id from selected_orders)
   )
 order by a.attached_at, a.snapshot_id;
