@@ -198,8 +198,7 @@ def _end_portion(
     target_ids = ids_of(targets)
     left = [each for each in targets if each.state.target_id not in book.undone]
     done = ids_of(left)
-    gone, unseen = coupons_gone(situation, book, [r for r in book.rows.values() if r.granted])
-    seen = [each for each in left if each.state.target_id not in unseen]
+    gone = coupons_gone(situation, book, [r for r in book.rows.values() if r.granted])
     with ledger.transaction() as tx:
         source.select_orders_by_id(tx, situation.orders)
         decisions.record_attachments(tx, book.rows.values())
@@ -208,7 +207,7 @@ def _end_portion(
         decisions.record_carries(
             tx, done, book.carries(plan for plan in plans if plan.target_id in done)
         )
-        decisions.record_planned_orders(tx, _orders_come_to(seen, situation, portion.policy))
+        decisions.record_planned_orders(tx, _orders_come_to(left, situation, portion.policy))
         note_problems(tx, STAGE, book.problems(), situation.days(), now())
         settle_intents(
             tx,
@@ -311,8 +310,8 @@ def _find_portion(
         for row in book.rows.values()
         if row.granted and row.target_id is not None
     ]
-    gone, unseen = coupons_gone(situation, book, granted)
-    done = [plan for plan in plans if plan.request is None and plan.target_id not in unseen]
+    gone = coupons_gone(situation, book, granted)
+    done = [plan for plan in plans if plan.request is None]
     target_ids = {plan.target_id for plan in done}
     left = [target for target in targets if target.state.target_id in target_ids]
     come = _orders_come_to(left, situation, target_policy(settings))

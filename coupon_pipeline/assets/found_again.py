@@ -194,24 +194,19 @@ class FoundAgain:
 
 def coupons_gone(
     situation: Situation, book: DecisionBook, granted: Iterable[Attachment]
-) -> tuple[list[RecordedCoupon], set[str]]:
+) -> list[RecordedCoupon]:
     """Coupons of proven grants that Stripe does not have, or not as they were made.
 
     Their discounts outlive them and go on in later phases, so a ledger has to know what they were:
     the frozen fields say it.
-
-    Returns:
-        The coupons, and the targets with discounts from them: no plan has seen those yet.
     """
     known = {c.coupon_id for c in (*situation.coupons.values(), *book.coupons.values())}
     found: dict[str, RecordedCoupon] = {}
-    targets = set[str]()
     for row in granted:
         derived = situation.terms[row.snapshot_id]
         if row.coupon_id in known or not isinstance(derived, DerivedCoupon):
             continue
-        if row.coupon_id == derived.coupon_id and row.target_id is not None:
-            targets.add(row.target_id)
+        if row.coupon_id == derived.coupon_id:
             found[derived.coupon_id] = RecordedCoupon(
                 quote_coupon_id=derived.quote_coupon_id,
                 terms_hash=derived.terms_hash,
@@ -225,7 +220,7 @@ def coupons_gone(
                 recorded_at=now(),
                 run_id=book.run_id,
             )
-    return list(found.values()), targets
+    return list(found.values())
 
 
 def _as_asked(made: Terms, derived: Terms) -> Terms:

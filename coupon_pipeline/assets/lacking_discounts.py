@@ -46,7 +46,8 @@ def find_lacking(
         )
     by_target: dict[str, dict[str, GrantedAttachment]] = {}
     for snapshot_id, g in granted.items():
-        by_target.setdefault(g.target_id, {})[snapshot_id] = g
+        for each in filter(None, {g.target_id, g.place}):
+            by_target.setdefault(each, {})[snapshot_id] = g
     with made_again.reading() as tx:
         source.select_orders_by_id(tx, {g.scope.order_id for g in granted.values()})
         orders = {order.order_id: order for order in source.read_orders(tx)}
@@ -64,13 +65,14 @@ def find_lacking(
             policy=target_policy(settings),
             now=time_at(state, now()),
         )
-        found += _without_sending_on(settings, ledger, state, lacking, here, named)
+        found += _without_sending_on(settings, ledger, made_again, state, lacking, here, named)
     return tuple(found)
 
 
 def _without_sending_on(
     settings: Settings,
     ledger: Ledger,
+    made_again: Ledger,
     state: ScheduleState,
     lacking: Sequence[Lacking],
     granted: Mapping[str, GrantedAttachment],
@@ -81,8 +83,8 @@ def _without_sending_on(
         return []
     names = frozenset(ids_of_grants(state))
     known, today = (
-        {order_id: target_id for order_id, target_id in each.items() if target_id in names}
-        for each in named
+        _orders_as_they_are(each, [o for o, target_id in what.items() if target_id in names])
+        for each, what in zip((ledger, made_again), named, strict=True)
     )
     its_orders = sorted({*known, *(g.scope.order_id for g in granted.values())})
     come = sorted(order_id for order_id in today if known.get(order_id) != today[order_id])
@@ -97,6 +99,15 @@ def _without_sending_on(
             synced_with = come[0] if come else own
         found.append(LackingOn(state.target_id, each, synced_with))
     return found
+
+
+def _orders_as_they_are(
+    ledger: Ledger, order_ids: Sequence[str]
+) -> dict[str, tuple[str | None, datetime]]:
+    """What orders name, and when they were changed: a sync of one that has changed looks again."""
+    with ledger.reading() as tx:
+        source.select_orders_by_id(tx, order_ids)
+        return {o.order_id: (o.target_id, o.modified_at) for o in source.read_orders(tx)}
 
 
 def _to_carry_on(ledger: Ledger, order_ids: Sequence[str], phases: Sequence[int]) -> set[str]:

@@ -86,33 +86,37 @@ class CarryOver:
             claim = self._claim(g)
             if claim is None:
                 continue
-            starts = tuple(
-                self._phases[key[0]].start_date
-                for key in self._has_to_be_in(claim)
-                if not self._is_named(claim, key)
-            )
-            if starts:
-                discount_id = claim.live.discount_id if claim.live else None
-                found.append(Lacking(g.snapshot_id, g.coupon_id, discount_id, starts))
+            for live, keys in self._has_to_be_in(claim):
+                starts = tuple(
+                    self._phases[key[0]].start_date
+                    for key in keys
+                    if not self._is_named(g, live, key)
+                )
+                if starts:
+                    discount_id = live.discount_id if live else None
+                    found.append(Lacking(g.snapshot_id, g.coupon_id, discount_id, starts))
         return found
 
-    def _has_to_be_in(self, claim: _Claim) -> Run:
-        """The places to come in which a grant needs its discount, or the coupon of it."""
+    def _has_to_be_in(self, claim: _Claim) -> list[tuple[LiveDiscount | None, Run]]:
+        """The places to come where a grant needs its discount, and those that need its coupon."""
         g, run = claim.granted, claim.run
+        throughout = is_named_throughout(g)
         if claim.live:
-            return self._reached(g, claim.live, run)
+            own = self._runs.unbroken(run)
+            again = run[len(own) :] if throughout else ()
+            return [(claim.live, self._reached(g, claim.live, own)), (None, again)]
         if claim.first is not None:
-            return run[claim.first + 1 :] if is_named_throughout(g) else ()
+            return [(None, run[claim.first + 1 :] if throughout else ())]
         begun = self._runs.is_current(run[0]) or not g.carried_to
         if begun or min(g.carried_to) <= unix(self._known.now):
-            return ()
-        if any(self._is_named(claim, key) for key in run) and not is_named_throughout(g):
-            return ()
-        return run if is_named_throughout(g) else run[:1]
+            return []
+        if throughout:
+            return [(None, run)]
+        return [] if any(self._is_named(g, None, key) for key in run) else [(None, run[:1])]
 
-    def _is_named(self, claim: _Claim, key: Key) -> bool:
-        own, live = self._lists[key], claim.live
-        if own.find(claim.granted.coupon_id):
+    def _is_named(self, g: GrantedAttachment, live: LiveDiscount | None, key: Key) -> bool:
+        own = self._lists[key]
+        if own.find(g.coupon_id):
             return True
         return live is not None and (
             own.holds(live.discount_id) or own.names_code(live.promotion_code)

@@ -190,9 +190,10 @@ def lacking_in_phases(
     known = Known.of(granted, *_objects_and_ids(state), now)
     draft = _ScheduleDraft(state, known, PhaseRuns(state, items, orders, policy, now))
     lacking = draft.lacking()
-    sent = {each.snapshot_id: set(each.phases) for each in draft.plan([], policy).carried}
+    carried = draft.plan([], policy).carried
+    sent = {(each.snapshot_id, start) for each in carried for start in each.phases}
     return [
-        replace(each, goes_on=sent.get(each.snapshot_id, set()).issuperset(each.phases))
+        replace(each, goes_on={(each.snapshot_id, start) for start in each.phases} <= sent)
         for each in lacking
     ]
 

@@ -236,19 +236,26 @@ def test_a_discount_that_a_phase_to_come_lacks_is_told_before_it_ends_there(
     assert world.discount_ids(order.subscription_id) == [discount]
 
 
-def test_a_discount_that_a_phase_of_an_unseen_amendment_lacks_is_for_a_sync_of_that(
-    world: World, command: Command
+@pytest.mark.parametrize("shows_in", ["a new order", "the order"])
+def test_a_discount_that_the_phase_of_an_order_not_seen_since_lacks_is_for_a_sync_of_that(
+    world: World, command: Command, shows_in: str
 ) -> None:
-    """The order that was granted it has nothing that a sync would look for."""
+    """An amendment has come, or the order itself has changed: the next sync of it looks."""
     order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
     schedule_id = world.manage(order)
     for _ in range(2):
         world.sync_without_dagster(world.selection())
-    amendment = world.amend(order, schedule_id)
+    world.let_time_pass(seconds=5)
+    if shows_in == "a new order":
+        mends = world.amend(order, schedule_id).order_id
+    else:
+        mends = order.order_id
+        world.extend(schedule_id, order)
+        world.update("Order", mends, Stripe_ID__c=order.subscription_id)
 
     found = command("audit", "--json")
     assert _told(found) == [("missing", order.order_id)]
-    assert f"sync --order {amendment.order_id}" in found.out
+    assert f"sync --order {mends}," in found.out
     assert command("verify", "--systems", "--json").document["ok"], "no sync, no contradiction"
     proposed = command("repair", "--plan", "--out", REPAIR, "--json")
     assert (proposed.status, _told(proposed, "not_planned")) == (4, [])

@@ -169,6 +169,31 @@ LACKING: dict[str, tuple[TargetState, Granted, Lacking]] = {
 }
 
 
+def _line_away_for_a_year(discount_is_on: Lists) -> ScheduleState:
+    """The second phase does not have the line, the third one does again."""
+    return replace(
+        _begun(discounts=[], items=ON_AN_ITEM),
+        phases=(
+            a_phase("2026-01-01", "2027-01-01", order=ORDER, items=[ITS_ITEM]),
+            a_phase("2027-01-01", "2028-01-01", items=[PhaseItemState("price_2")]),
+            a_phase(
+                "2028-01-01",
+                "2029-01-01",
+                items=[replace(ITS_ITEM, discounts=tuple(discount_is_on))],
+            ),
+        ),
+    )
+
+
+LACKING |= {
+    "the phase that has a line again": (
+        _line_away_for_a_year([]),
+        _granted(item=ITEM),
+        _told(THIRD, discount=None),
+    ),
+}
+
+
 @pytest.mark.parametrize("case", LACKING.values(), ids=LACKING)
 def test_what_ends_unseen_with_a_phase_to_come_is_found(
     case: tuple[TargetState, Granted, Lacking],
@@ -238,6 +263,22 @@ NOTHING_LACKING: dict[str, tuple[TargetState, Granted]] = {
             ),
         ),
         _granted(item=ITEM),
+    ),
+}
+
+
+NOTHING_LACKING |= {
+    "the phase that has a line again names the coupon": (
+        _line_away_for_a_year([COUPON]),
+        _granted(item=ITEM),
+    ),
+    "a window that ended when its line was taken away": (
+        _line_away_for_a_year([]),
+        _granted("repeating", item=ITEM),
+    ),
+    "a coupon with a limit that ended with its line": (
+        _line_away_for_a_year([]),
+        _granted(item=ITEM, limited=True),
     ),
 }
 
