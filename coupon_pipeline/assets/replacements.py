@@ -15,7 +15,7 @@ from coupon_pipeline.domain.replacing import Place, place_of
 from coupon_pipeline.domain.schedules import is_proven
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.superseded import superseded
-from coupon_pipeline.domain.targets import GrantedAttachment, TargetPolicy, TargetState
+from coupon_pipeline.domain.targets import GrantedAttachment, TargetPolicy, TargetState, time_at
 from coupon_pipeline.domain.terms import Terms
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.decisions import Attachment, RecordedCoupon
@@ -163,7 +163,8 @@ def coupons_in_place(
         state = states.get(named[snapshot_id] or "")
         if state is None or snapshot_id not in grants:
             continue
-        view = TargetView(state, items, orders, target_policy(settings), now())
+        at = time_at(state, now())
+        view = TargetView(state, items, orders, target_policy(settings), at)
         coupon = view.in_place(each, grants[snapshot_id])
         if isinstance(coupon, DerivedCoupon):
             found[snapshot_id] = coupon

@@ -113,6 +113,24 @@ def test_a_window_that_is_running_leaves_the_invoices_that_it_would_have_left(
     assert [amounts for amounts in taken_off if amounts] == [[1000]] * 6
 
 
+def test_both_stages_count_the_months_that_are_left_in_the_time_of_a_test_clock(
+    world: World, tmp_path: Path
+) -> None:
+    """One makes the coupon, the other puts it on: of other months, it would not be there."""
+    coupon = world.quote_coupon(Duration__c="repeating", Duration_In_Months__c=240, Name__c="Ten")
+    order = world.order(coupons=[coupon])
+    world.sync()
+    world.let_time_pass(days=4010)
+    mapping = tmp_path / "mapping.toml"
+    mapping.write_text('[coupon]\nname = ""\n')
+    world.setting("COUPON_PIPELINE_MAPPING", str(mapping))
+
+    report = world.sync(replace_attached=[order.order_id])
+
+    assert report.problems == ()
+    assert report.attachments["replaced"] == 1
+
+
 def test_a_replacement_whose_answer_was_lost_is_recognised_and_not_made_again(
     world: World, remap: Remap
 ) -> None:
