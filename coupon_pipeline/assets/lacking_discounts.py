@@ -46,7 +46,7 @@ def find_lacking(
         )
     by_target: dict[str, dict[str, GrantedAttachment]] = {}
     for snapshot_id, g in granted.items():
-        for each in filter(None, {g.target_id, g.place}):
+        for each in g.found_by:
             by_target.setdefault(each, {})[snapshot_id] = g
     with made_again.reading() as tx:
         source.select_orders_by_id(tx, {g.scope.order_id for g in granted.values()})

@@ -130,7 +130,7 @@ class _Grants:
         self._places = {snapshot_id: place for place, snapshot_id in enumerate(granted)}
         self._by_target: dict[str, list[str]] = {}
         for snapshot_id, g in granted.items():
-            for each in filter(None, {g.target_id, g.place, g.discount_id}):
+            for each in g.found_by:
                 self._by_target.setdefault(each, []).append(snapshot_id)
 
     def concerning(

@@ -67,7 +67,7 @@ class Known:
 
     def is_here(self, g: GrantedAttachment) -> bool:
         """Whether it was granted on this target, also through a schedule that has let go of it."""
-        return bool(self.target_ids & {g.target_id, g.place, g.discount_id})
+        return not self.target_ids.isdisjoint(g.found_by)
 
     def record(self, w: WantedAttachment, target_id: str) -> GrantedAttachment:
         """The ledger's record or, when only the proof remembers, as much as is known."""

@@ -300,6 +300,11 @@ class GrantedAttachment:
     limited: bool = False
     """As of `WantedAttachment`."""
 
+    @property
+    def found_by(self) -> frozenset[str]:
+        """The ids that lead to it: of its target, of its place there, of the discount itself."""
+        return frozenset(filter(None, (self.target_id, self.place, self.discount_id)))
+
     def carried_in(self, schedule_id: str) -> frozenset[int]:
         """The same of one schedule: another may have phases that start at the same time."""
         return self.carried_to if self.schedule_id in {None, schedule_id} else frozenset()

@@ -308,3 +308,25 @@ def test_a_coupon_that_waited_for_its_phase_and_is_in_none_any_more_is_told(
     world.put_on_last_phase_by_hand(schedule_id, str(made["id"]))
     assert _told(command("audit", "--json")) == []
     assert world.sync_without_dagster(world.selection()).calls.stripe_writes == 0
+
+
+def test_what_the_phases_of_a_schedule_lack_that_took_the_place_of_another_is_told(
+    world: World, command: Command
+) -> None:
+    """The order still names the schedule that granted it, and a run has looked before."""
+    coupon = world.quote_coupon(Duration__c="forever")
+    order = world.order(coupons=[coupon], synced=False)
+    former = world.schedule_later(order, starts_in=timedelta(hours=1))
+    world.sync_without_dagster(world.selection())
+    world.let_time_pass(hours=2)
+    world.sync_without_dagster(world.selection())
+    released = world.stripe.v1.subscription_schedules.release(former)
+    running = str(released.released_subscription)
+    schedule = world.stripe.v1.subscription_schedules.create({"from_subscription": running})
+    assert _told(command("audit", "--json")) == []
+    world.extend(schedule.id, order)
+
+    found = command("audit", "--json")
+
+    assert _told(found) == [("missing", order.order_id)]
+    assert schedule.id in found.out
