@@ -127,12 +127,14 @@ def encodable(params: Mapping[str, object]) -> dict[str, object]:
     """Parameters that the SDK sends exactly as they are meant.
 
     The SDK drops `None`, `[]` and `{}` without a word and writes floats as Python does, so
-    they are refused, which blocks the one record; to clear a list, send `""`.
+    they are refused, which blocks the one record; to clear a list, send `""`. Fields are in order
+    of their names: Stripe refuses an idempotency key that comes again with other parameters, and may
+    go by the text (https://docs.stripe.com/api/idempotent_requests).
 
     Raises:
         StripeRejected: a value would vanish or change on its way.
     """
-    return {key: _encodable(value, key) for key, value in params.items()}
+    return {key: _encodable(params[key], key) for key in sorted(params)}
 
 
 def _encodable(value: object, where: str) -> object:
@@ -141,7 +143,7 @@ def _encodable(value: object, where: str) -> object:
     if isinstance(value, Decimal) and value.is_finite():
         return plain(value)
     if isinstance(value, Mapping) and value:
-        return {str(key): _encodable(inner, f"{where}[{key}]") for key, inner in value.items()}
+        return {str(key): _encodable(value[key], f"{where}[{key}]") for key in sorted(value)}
     if isinstance(value, Sequence) and value and not isinstance(value, str):
         return [_encodable(inner, f"{where}[{index}]") for index, inner in enumerate(value)]
     raise StripeRejected(

@@ -57,6 +57,7 @@ class Script:
     url: str = ""
     replies: list[Reply] = field(default_factory=list)
     seen: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
     def headers(self, name: str) -> list[str | None]:
         """A header of each request."""
@@ -79,7 +80,7 @@ def script() -> Iterator[Script]:
 
         def _reply(self) -> None:
             length = int(self.headers.get("Content-Length", 0))
-            self.rfile.read(length)
+            wanted.bodies.append(self.rfile.read(length))
             wanted.seen.append(
                 (self.command, self.path, {k.lower(): v for k, v in self.headers.items()})
             )
@@ -221,6 +222,17 @@ def test_all_attempts_of_a_write_have_its_key(script: Script, edge: StripeEdge) 
     edge.send(WRITE)
 
     assert script.headers("Idempotency-Key") == ["key-1"] * 3
+
+
+def test_the_same_parameters_are_the_same_body(script: Script, edge: StripeEdge) -> None:
+    """Whatever order they are made in, their key is the same, and Stripe compares the rest."""
+    script.replies = [Reply()]
+    for order in (list, reversed):
+        metadata = dict(order([("team", "blue"), ("coupon_pipeline", "1 a")]))
+        params = dict(order([("phases", [{"metadata": metadata}]), ("expand", ["phases"])]))
+        edge.send(Request(SUBSCRIPTION_UPDATE, "sub_1", params, idempotency_key="key-2"))
+
+    assert len(set(script.bodies)) == 1
 
 
 def test_pauses_grow_with_jitter_below_them(script: Script, waiting: Waiting) -> None:
