@@ -128,8 +128,8 @@ def encodable(params: Mapping[str, object]) -> dict[str, object]:
 
     The SDK drops `None`, `[]` and `{}` without a word and writes floats as Python does, so
     they are refused, which blocks the one record; to clear a list, send `""`. Fields are in order
-    of their names: Stripe refuses an idempotency key that comes again with other parameters, and may
-    go by the text (https://docs.stripe.com/api/idempotent_requests).
+    of their names: Stripe refuses an idempotency key that comes again with other parameters, and
+    may go by the text (https://docs.stripe.com/api/idempotent_requests).
 
     Raises:
         StripeRejected: a value would vanish or change on its way.
