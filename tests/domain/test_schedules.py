@@ -208,6 +208,31 @@ def test_the_situations_have_different_names() -> None:
     assert len(set(found)) == len(found) >= 40
 
 
+@pytest.mark.parametrize(
+    ("status", "due_from"), [("active", TODAY), ("not_started", datetime(2026, 4, 1, tzinfo=UTC))]
+)
+def test_what_a_later_phase_needs_is_due_while_the_discount_exists(
+    status: Literal["active", "not_started"], due_from: datetime
+) -> None:
+    """Before it begins there is nothing to send on, and the end of its phase takes it away."""
+    start = "2026-01-01" if status == "active" else "2026-04-01"
+    state = a_schedule(
+        a_phase(start, "2026-10-01", order="A"),
+        a_phase("2026-10-01", "2027-10-01", order="A"),
+        status=status,
+        subscription=a_subscription(
+            items=[an_item("si_1", price="price_1")], schedule="sub_sched_1"
+        )
+        if status == "active"
+        else None,
+    )
+
+    plan = plan_for(state, wants("a", order="A", duration="repeating", months=12))
+
+    (later,) = plan.carry_later
+    assert (later.due_from, later.before) == (int(due_from.timestamp()), at("2026-10-01"))
+
+
 def plan_for(state: ScheduleState, *wanted: Any, **known: Any) -> TargetPlan:
     """The plan for a schedule without order items or orders to look up."""
     defaults: dict[str, Any] = {"granted": {}, "items": {}, "orders": {}, "policy": POLICY}
