@@ -141,7 +141,7 @@ class CarryOver:
             own.keep_existing(there)
 
     def _claim(self, g: GrantedAttachment) -> _Claim | None:
-        run = self._runs.of(g.scope)
+        run = self._runs.of_granted(g)
         if isinstance(run, str):
             return None
         live = self.live_of(g, run)

@@ -9,9 +9,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeAlias
 
-from coupon_pipeline.domain.drafts import from_unix, unix
+from coupon_pipeline.domain.drafts import from_unix, seen, unix
 from coupon_pipeline.domain.records import Order, OrderItem, Scope
 from coupon_pipeline.domain.targets import (
+    GrantedAttachment,
     LiveDiscount,
     PhaseItemState,
     PhaseState,
@@ -110,6 +111,21 @@ class PhaseRuns:
         return tuple(
             (at, WHOLE_PHASE) for at, phase in enumerate(self.phases) if phase.start_date >= first
         )
+
+    def of_granted(self, g: GrantedAttachment) -> Run | str:
+        """The run of what was granted: what is in effect goes on, whatever the phases say.
+
+        A schedule that was made anew of a subscription has no phases of the orders before.
+        """
+        run, now = self.of(g.scope), (0, WHOLE_PHASE)
+        if (
+            isinstance(run, str)
+            and g.scope.order_item_id is None
+            and self.is_current(now)
+            and seen(g, self.live(now))
+        ):
+            return tuple((at, WHOLE_PHASE) for at in range(len(self.phases)))
+        return run
 
     def _first_phase(self, order_id: str) -> int | None:
         """When the order's first phase starts, past ones included.

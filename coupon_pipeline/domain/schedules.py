@@ -262,10 +262,10 @@ class _ScheduleDraft:
         return self._over.lacking(told)
 
     def _decide(self, w: WantedAttachment) -> AttachmentOutcome:
+        if self._known.has(w.snapshot_id):
+            return self._granted(w)
         run = self._runs.of(w.scope)
         subscription = self._state.subscription
-        if self._known.has(w.snapshot_id):
-            return self._granted(w, run)
         if subscription and (
             ended := refused_by_status(w, subscription.subscription_id, subscription.status)
         ):
@@ -288,8 +288,9 @@ class _ScheduleDraft:
             or self._attach(w, run)
         )
 
-    def _granted(self, w: WantedAttachment, run: Run | str) -> AttachmentOutcome:
+    def _granted(self, w: WantedAttachment) -> AttachmentOutcome:
         record = self._known.record(w, self._state.target_id)
+        run = self._runs.of_granted(record)
         if w.snapshot_id in self._over.crowded:
             before = AttachmentOutcome(
                 w.snapshot_id,

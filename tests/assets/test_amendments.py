@@ -1,5 +1,6 @@
 """Amendments: orders of their own, in the schedule of the initial order."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, cast
 
@@ -7,7 +8,7 @@ import pytest
 import stripe
 
 from coupon_pipeline.ledger.automation import read_days_not_done
-from tests.world import World
+from tests.world import MadeOrder, World
 
 
 def _schedule(world: World, schedule_id: str) -> stripe.SubscriptionSchedule:
@@ -266,6 +267,33 @@ def test_discounts_go_on_in_a_new_schedule_also_when_the_order_has_got_the_subsc
     assert first == second == ["a discount that goes on"]
 
 
+def test_discounts_go_on_in_a_schedule_that_has_no_phase_of_their_order(world: World) -> None:
+    """It was made anew when the phase of an amendment was on already."""
+    initial = world.order(coupons=[_lasting(world, None)])
+    first = world.manage(initial)
+    world.sync()
+    world.sync()
+    earlier = world.order(synced=False, amends=world.contract_of(initial))
+    world.extend(first, earlier)
+    later = world.order(
+        coupons=[world.quote_coupon(Percent_Off__c=9)],
+        synced=False,
+        amends=world.contract_of(initial),
+    )
+    world.sync()
+    world.let_time_pass(days=32 + 366)
+    world.stripe.v1.subscription_schedules.release(first)
+    again = world.manage(_on_subscription_of(initial, earlier))
+    world.extend(again, later)
+
+    report = world.sync()
+
+    assert initial.order_id not in str(world.phases_to_send(again))
+    assert world.metadata(initial.subscription_id)["salesforce_order_id"] == earlier.order_id
+    assert report.problems == ()
+    assert _phases(world, again)[-1] == ["a discount that goes on", "9"]
+
+
 def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_after_it(
     world: World,
 ) -> None:
@@ -290,6 +318,11 @@ def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_a
 
     assert [problem.code for problem in report.problems] == ["attachment.removed_by_hand"]
     assert _phases(world, schedule_id) == [["a discount that goes on"], [], ["9"]]
+
+
+def _on_subscription_of(initial: MadeOrder, amendment: MadeOrder) -> MadeOrder:
+    """An amendment with the subscription of its initial order."""
+    return replace(amendment, subscription_id=initial.subscription_id)
 
 
 def _days_not_done(world: World) -> list[date]:
