@@ -188,11 +188,14 @@ def _sharers(each: Replacing, granted: Mapping[str, GrantedAttachment]) -> list[
         key
         for key, g in granted.items()
         if key != old.snapshot_id
-        and g.target_id == old.target_id
         and g.scope.order_item_id == old.scope.order_item_id
         and (
             (g.discount_id is not None and g.discount_id == old.discount_id)
-            or (old.duration == "forever" and g.coupon_id == old.coupon_id)
+            or (
+                g.target_id == old.target_id
+                and old.duration == "forever"
+                and g.coupon_id == old.coupon_id
+            )
         )
     ]
 

@@ -131,6 +131,26 @@ def test_both_stages_count_the_months_that_are_left_in_the_time_of_a_test_clock(
     assert report.attachments["replaced"] == 1
 
 
+def test_a_discount_that_two_orders_share_stays_also_where_a_former_schedule_granted_it(
+    world: World, remap: Remap
+) -> None:
+    """The ledger has the one under the schedule and the other under the subscription."""
+    coupon = world.quote_coupon(Duration__c="forever", Name__c="Ten")
+    order = world.order(coupons=[coupon])
+    schedule_id = world.manage(order)
+    for _ in range(2):
+        world.sync_without_dagster(world.selection())
+    world.stripe.v1.subscription_schedules.release(schedule_id)
+    world.another_order_on(order, coupons=[coupon])
+    world.sync_without_dagster(world.selection())
+    remap()
+
+    report = world.sync(replace_attached=[order.order_id])
+
+    assert "attachment.replacement_shared" in [problem.code for problem in report.problems]
+    assert _named(world, order) == ["Ten"]
+
+
 def test_a_replacement_whose_answer_was_lost_is_recognised_and_not_made_again(
     world: World, remap: Remap
 ) -> None:
