@@ -108,6 +108,8 @@ class TargetView:
     at: datetime
     not_made: AbstractSet[str] = frozenset()
     """Snapshots of which a proof may speak although nothing came of their request."""
+    come: AbstractSet[str] = frozenset()
+    """Orders that no target has been planned with so far."""
 
     def proves(self, attachment_id: str) -> bool:
         """Whether what was written on it says that the attachment was made."""

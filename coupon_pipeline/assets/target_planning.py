@@ -16,7 +16,12 @@ from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.plan import beyond_the_limit
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.replacing import Replacing, plan_with_replacements
-from coupon_pipeline.domain.schedules import ids_of_grants, is_proven, plan_target
+from coupon_pipeline.domain.schedules import (
+    ids_of_grants,
+    is_proven,
+    not_taken_away,
+    plan_target,
+)
 from coupon_pipeline.domain.targets import (
     GrantedAttachment,
     WantedAttachment,
@@ -43,6 +48,7 @@ def plan_targets(
         places = {each for target in targets for each in ids_of_grants(target.state)}
         granted = decisions.read_grants(tx, ids_of(targets) | places)
         items = {item.order_item_id: item for item in source.read_items(tx)}
+        come = decisions.read_orders_never_planned(tx)
         others = {g.scope.order_id for g in granted.values()} - orders.keys()
         if others:
             source.select_orders_by_id(tx, others)
@@ -52,7 +58,7 @@ def plan_targets(
     at, policy, not_made = now(), target_policy(settings), book.not_made()
     views = {
         target.state.target_id: TargetView(
-            target.state, items, orders, policy, time_at(target.state, at), not_made
+            target.state, items, orders, policy, time_at(target.state, at), not_made, come
         )
         for target in targets
     }
@@ -113,8 +119,12 @@ def _plan_all(
             )
 
         replacing = _replacing(situation, book, granted, view, target)
+        held = grants.concerning(target, replacing)
         plan, refused = plan_with_replacements(
-            planned, target.wanted, grants.concerning(target, replacing), replacing
+            planned,
+            target.wanted,
+            not_taken_away(view.state, held, view.come, view.policy),
+            replacing,
         )
         for snapshot_id, outcome in refused.items():
             book.stays(snapshot_id, Blocked(outcome.code or "stripe.rejected", outcome.details))

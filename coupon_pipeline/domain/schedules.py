@@ -135,6 +135,30 @@ def awaits_its_phase(state: TargetState, order: Order, policy: TargetPolicy, now
     )
 
 
+def not_taken_away(
+    state: TargetState,
+    granted: Mapping[str, GrantedAttachment],
+    come: AbstractSet[str],
+    policy: TargetPolicy,
+) -> dict[str, GrantedAttachment]:
+    """What was granted, not yet sent on to the phases of orders that have come since.
+
+    An amendment may take over a phase that another order had. That it has nothing of what was sent
+    on to the phase before it does not say that somebody took that out.
+    """
+    if not isinstance(state, ScheduleState):
+        return dict(granted)
+    taken_over = frozenset(
+        phase.start_date for phase in state.phases if phase.metadata.get(policy.order_key) in come
+    )
+    return {
+        snapshot_id: replace(g, carried_to=g.carried_to - taken_over)
+        if g.scope.order_id not in come and g.carried_in(state.schedule_id) & taken_over
+        else g
+        for snapshot_id, g in granted.items()
+    }
+
+
 def plan_schedule(
     state: ScheduleState,
     wanted: Sequence[WantedAttachment],

@@ -391,6 +391,11 @@ def read_targets_to_carry_on(tx: Transaction, until: datetime) -> set[str]:
     return {cast("str", row[0]) for row in tx.rows("due_carries")}
 
 
+def read_orders_never_planned(tx: Transaction) -> frozenset[str]:
+    """Selected orders that have brought nothing to any target so far."""
+    return frozenset(cast("str", row[0]) for row in tx.rows("orders_never_planned"))
+
+
 def record_planned_orders(tx: Transaction, orders: Iterable[Order]) -> None:
     """Remember with which target each order has been planned, and as it was then."""
     tx.upsert(

@@ -294,6 +294,42 @@ def test_discounts_go_on_in_a_schedule_that_has_no_phase_of_their_order(world: W
     assert _phases(world, again)[-1] == ["a discount that goes on", "9"]
 
 
+def _hand_over_the_last_phase(world: World, schedule_id: str, order: MadeOrder) -> None:
+    """The order sync writes a phase anew that was another order's before."""
+    phases = world.phases_to_send(schedule_id)
+    phases[-1] |= {"discounts": "", "metadata": {"salesforce_order_id": order.order_id}}
+    world.stripe.v1.subscription_schedules.update(
+        schedule_id, cast("Any", {"phases": phases, "proration_behavior": "none"})
+    )
+
+
+@pytest.mark.parametrize("months", [None, 24])
+def test_discounts_go_on_in_a_phase_that_an_amendment_takes_over(
+    world: World, months: int | None
+) -> None:
+    """It starts when the phase before it did; nobody took anything out of the amendment's."""
+    initial = world.order(coupons=[_lasting(world, months)])
+    schedule_id = world.manage(initial)
+    world.sync()
+    world.sync()
+    amendment = world.order(synced=False, amends=world.contract_of(initial))
+    _hand_over_the_last_phase(world, schedule_id, amendment)
+
+    report = world.sync()
+    after = world.sync()
+
+    assert report.problems == ()
+    assert after.calls.stripe_reads == 0
+    assert _phases(world, schedule_id) == [["a discount that goes on"]] * 2
+
+    _hand_over_the_last_phase(world, schedule_id, amendment)
+    world.let_time_pass(seconds=5)
+    world.update("Order", amendment.order_id, Stripe_ID__c=initial.subscription_id)
+    (problem,) = world.sync().problems
+    assert problem.code == "attachment.removed_by_hand"
+    assert _phases(world, schedule_id) == [["a discount that goes on"], []]
+
+
 def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_after_it(
     world: World,
 ) -> None:

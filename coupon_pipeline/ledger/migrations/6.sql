@@ -4,14 +4,17 @@ alter table coupon_attachments add column schedule_id varchar;
 update coupon_attachments set schedule_id = target_id
 where phases <> '[]' and starts_with(target_id, 'sub_sched_');
 
--- An order counts as planned as it was then. Which ones have changed since is not
--- known, so the next run of an order's day looks at its target once.
+-- An order counts as planned as it was then. Which ones have changed since is not known, so the next
+-- run of an order's day looks at its target once.
+create temporary table planned_before as select order_id, target_id from planned_orders;
 drop table planned_orders;
 create table planned_orders (
     order_id    varchar primary key,
     target_id   varchar not null,
     modified_at timestamptz not null
 );
+insert into planned_orders select order_id, target_id, 'epoch' from planned_before;
+drop table planned_before;
 
 -- Every name of a target that has a grant: what the order of the grant calls it, and what it was
 -- called when the grant was made.
