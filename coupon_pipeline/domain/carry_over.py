@@ -263,25 +263,36 @@ class CarryOver:
         before they begin, which its discounts outlive
         (https://docs.stripe.com/billing/subscriptions/coupons).
         """
-        first = self._phases[run[0][0]]
-        begins, latest = self._known.now, self._latest()
+        first, begins = self._phases[run[0][0]], self._known.now
         if not self._runs.is_current(run[0]):
-            begins = latest = from_unix(first.start_date)
-        run = self._runs.unbroken(run)
-        later = run[1:]
-        if g.duration == "repeating" and g.months is not None:
-            later = self._runs.beginning_before(unix(months_after(latest, g.months)), later)
-        elif g.duration == "once" and self._runs.is_current(run[0]):
-            later = self._runs.before_next_invoice(run)
-        elif g.duration == "once":
-            later = later[:1] if first.is_trial else ()
-        later = tuple(key for key in later if self._needs_discount(g, key))
+            begins = from_unix(first.start_date)
+        later = tuple(key for key in self._will_reach(g, run) if self._needs_discount(g, key))
         self.promised |= {(key, g.coupon_id) for key in later}
         starts = tuple(self._phases[key[0]].start_date for key in later)
         if starts:
             self.later.append(
                 CarryLater(g.snapshot_id, g.coupon_id, unix(begins), first.end_date, starts)
             )
+
+    def is_cut_short(self, w: WantedAttachment, run: Run) -> bool:
+        """Whether a later phase names the coupon for another order before this one has run out."""
+        return w.duration != "forever" and any(
+            (key, w.coupon_id) in self.owners for key in self._will_reach(w, run)
+        )
+
+    def _will_reach(self, g: GrantedAttachment | WantedAttachment, run: Run) -> Run:
+        """The later places that a discount reaches which begins with the first one."""
+        first, latest = self._phases[run[0][0]], self._latest()
+        if not self._runs.is_current(run[0]):
+            latest = from_unix(first.start_date)
+        run = self._runs.unbroken(run)
+        if g.duration == "repeating" and g.months is not None:
+            return self._runs.beginning_before(unix(months_after(latest, g.months)), run[1:])
+        if g.duration == "once" and self._runs.is_current(run[0]):
+            return self._runs.before_next_invoice(run)
+        if g.duration == "once":
+            return run[1:2] if first.is_trial else ()
+        return run[1:]
 
     def _latest(self) -> datetime:
         """The latest that it can be, where only the period tells the time of a test clock."""

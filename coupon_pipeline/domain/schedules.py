@@ -367,12 +367,14 @@ class _ScheduleDraft:
     def _there_already(self, w: WantedAttachment, run: Run) -> AttachmentOutcome | None:
         """The coupon is in the first phase: adopt it, or wait if it is ours for another order.
 
-        So it does where the discount of another order is still to be sent on to that phase: Stripe
-        takes a coupon once in a list, and what is left of the other one would be lost.
+        So it does where the discount of another order is still to be sent on to that phase, or a
+        later phase names the coupon for another order: Stripe takes a coupon once in a list, and
+        what is left of the one or the other would be lost.
         """
         target_id = self._state.target_id
         if not self._lists[run[0]].find(w.coupon_id):
-            if (run[0], w.coupon_id) not in self._over.promised:
+            is_promised = (run[0], w.coupon_id) in self._over.promised
+            if not is_promised and not self._over.is_cut_short(w, run):
                 return None
             return refused(w, "target.coupon_in_use", target_id=target_id, coupon_id=w.coupon_id)
         owner = self._over.owners.get((run[0], w.coupon_id))
