@@ -318,7 +318,7 @@ def _proofs(state: TargetState) -> list[Proof]:
         return []
     held = [state.metadata]
     if isinstance(state, ScheduleState):
-        held += [metadata for _, metadata in state.former]
+        held += [each.metadata for each in state.former]
         held += [state.subscription.metadata] if state.subscription is not None else []
     parsed = [Proof.read(metadata) for metadata in held]
     return [proof for proof in parsed if isinstance(proof, Proof)]

@@ -67,6 +67,8 @@ class DecisionBook:
         """What the answers show to be still missing of a proof."""
         self.undone: set[str] = set()
         """Targets whose write was refused or not answered: what was remembered of them stays."""
+        self.never_began: frozenset[str] = frozenset()
+        """Snapshots that a schedule named for later which ended before: granted, and never made."""
         self._failures: dict[str, Problem] = {}
         self._blocked_earlier: set[str] = set()
 
@@ -271,7 +273,9 @@ class DecisionBook:
             current = row or old
             if current is None:
                 continue
-            granted_before = old is not None and old.granted
+            granted_before = (
+                old is not None and old.granted and current.attached_at == old.attached_at
+            )
             outcome = "unchanged" if granted_before else current.outcome
             if snapshot_id in replaced:
                 outcome = "replaced"
@@ -314,9 +318,10 @@ class DecisionBook:
         )
         if old is None and outcome.outcome == "unchanged" and order is not None:
             row = replace(row, attached_at=order.activated_at)  # the earliest that it can have been
+        begins_anew = outcome.snapshot_id in self.never_began and outcome.outcome in _MADE
         if outcome.outcome == "replaced" and old is not None:
             self.replaced.append(self._replacement(old, row))
-        elif old is not None and old.granted:
+        elif old is not None and old.granted and not begins_anew:
             says = old if outcome.code is None and old.code in _OVERWRITTEN else outcome
             row = replace(
                 old,

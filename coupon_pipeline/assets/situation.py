@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 from coupon_pipeline.assets.replacements import Asked
 from coupon_pipeline.domain.attachments import (
@@ -81,6 +81,20 @@ class Situation:
             wish = wanted_attachment(snapshot, made, attachment.coupon_id or "")
             wishes.append(GrantedWish(target_id, wish))
         return wishes
+
+    def schedules_to_begin(self, target_ids: Iterable[str], at: datetime) -> set[str]:
+        """Schedules that orders on these targets were granted a discount in that begins later.
+
+        Where an order's target has another schedule by now, it never will.
+        """
+        on = self.orders_on(target_ids)
+        return {
+            row.schedule_id
+            for snapshot_id, row in self.before.items()
+            if row.granted and row.schedule_id is not None and row.discount_id is None
+            if self.snapshots[snapshot_id].scope.order_id in on
+            if min(row.phases, default=0) > at.timestamp()
+        }
 
     def was_granted(self, snapshot_id: str) -> bool:
         """Whether the ledger remembers that it was attached or adopted."""

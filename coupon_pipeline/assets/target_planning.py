@@ -19,6 +19,7 @@ from coupon_pipeline.domain.replacing import Replacing, plan_with_replacements
 from coupon_pipeline.domain.schedules import (
     ids_of_grants,
     is_proven,
+    never_began,
     not_taken_away,
     plan_target,
 )
@@ -55,7 +56,10 @@ def plan_targets(
             orders |= {order.order_id: order for order in source.read_orders(tx)}
             items |= {item.order_item_id: item for item in source.read_items(tx)}
             book.before.update(decisions.read_attachments(tx))
-    at, policy, not_made = now(), target_policy(settings), book.not_made()
+    book.never_began = never_began([target.state for target in targets], granted)
+    granted = {key: g for key, g in granted.items() if key not in book.never_began}
+    at, policy = now(), target_policy(settings)
+    not_made = book.not_made() | book.never_began
     views = {
         target.state.target_id: TargetView(
             target.state, items, orders, policy, time_at(target.state, at), not_made, come

@@ -174,7 +174,7 @@ def _names_of(state: SubscriptionState | ScheduleState) -> set[str]:
     """Every id by which an order or an account may call a target, also from before."""
     names = {state.target_id}
     if isinstance(state, ScheduleState):
-        names |= {state.schedule_id, *(schedule_id for schedule_id, _ in state.former)}
+        names |= {state.schedule_id, *(each.schedule_id for each in state.former)}
         if state.subscription is not None:
             names.add(state.subscription.subscription_id)
     return names

@@ -9,7 +9,7 @@ anew by each phase; only one for good is named in all of them. What earlier orde
 goes on as `carry_over` says.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from datetime import datetime
@@ -53,6 +53,7 @@ from coupon_pipeline.domain.targets import (
     TargetPolicy,
     TargetState,
     WantedAttachment,
+    as_former,
     in_stacking_order,
 )
 
@@ -132,6 +133,29 @@ def awaits_its_phase(state: TargetState, order: Order, policy: TargetPolicy, now
         and order.is_amendment
         and order.effective_date is not None
         and order.effective_date >= now.date()
+    )
+
+
+def never_began(
+    states: Iterable[TargetState], granted: Mapping[str, GrantedAttachment]
+) -> frozenset[str]:
+    """Snapshots whose coupon a phase named that never began, as its schedule ended before.
+
+    No discount came of it and none will, so it is no second one that is granted in the next
+    schedule (https://docs.stripe.com/billing/subscriptions/subscription-schedules).
+    """
+    ends: dict[str, int] = {}
+    for state in states:
+        if isinstance(state, ScheduleState):
+            over = (*state.former, *(() if state.is_open else (as_former(state),)))
+            ends |= {e.schedule_id: e.ended_at for e in over if e.ended_at is not None}
+    return frozenset(
+        snapshot_id
+        for snapshot_id, g in granted.items()
+        if not g.discount_id
+        and g.carried_to
+        and g.schedule_id in ends
+        and ends[g.schedule_id] < min(g.carried_to)
     )
 
 
@@ -242,8 +266,8 @@ def unproven(state: ScheduleState) -> SubscriptionUpdate | None:
 
 def _objects_and_ids(state: ScheduleState) -> tuple[list[Mapping[str, str]], list[str]]:
     """The metadata of all that a schedule consists of or has been, and their ids."""
-    objects = [state.metadata, *(metadata for _, metadata in state.former)]
-    ids = [state.schedule_id, *(schedule_id for schedule_id, _ in state.former)]
+    objects = [state.metadata, *(each.metadata for each in state.former)]
+    ids = [state.schedule_id, *(each.schedule_id for each in state.former)]
     if state.subscription:
         objects.append(state.subscription.metadata)
         ids += ids_of_places(state.subscription)

@@ -161,6 +161,16 @@ class PhaseState:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerSchedule:
+    """A schedule that let its subscription go."""
+
+    schedule_id: str
+    metadata: Mapping[str, str]
+    ended_at: int | None = None
+    """Unix seconds; None where Stripe does not say."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScheduleState:
     """A subscription schedule, with its subscription once there is one."""
 
@@ -177,8 +187,10 @@ class ScheduleState:
     """Start and end of the phase that is on now; only an active schedule has one."""
     end_behavior: str = "release"
     default_settings: Mapping[str, JsonValue] = field(default_factory=dict)
-    former: tuple[tuple[str, Mapping[str, str]], ...] = ()
-    """Id and metadata of schedules that released the subscription: their proofs count too."""
+    former: tuple[FormerSchedule, ...] = ()
+    """Schedules that released the subscription: their proofs count too."""
+    ended_at: int | None = None
+    """When it was completed, released or canceled; Unix seconds."""
     customer_discount: LiveDiscount | None = None
     livemode: bool = False
 
@@ -236,9 +248,15 @@ def with_history_of(state: TargetState, other: TargetState) -> TargetState:
     """The same target read under two names, with the proofs of every schedule that led to it."""
     if not isinstance(state, ScheduleState) or not isinstance(other, ScheduleState):
         return other if isinstance(other, ScheduleState) else state
-    known = {state.schedule_id, *(schedule_id for schedule_id, _ in state.former)}
-    seen = [(other.schedule_id, other.metadata), *other.former]
-    return replace(state, former=(*state.former, *(each for each in seen if each[0] not in known)))
+    known = {state.schedule_id, *(each.schedule_id for each in state.former)}
+    seen = [as_former(other), *other.former]
+    new = (each for each in seen if each.schedule_id not in known)
+    return replace(state, former=(*state.former, *new))
+
+
+def as_former(state: ScheduleState) -> FormerSchedule:
+    """What is kept of a schedule where its subscription is read by another one."""
+    return FormerSchedule(state.schedule_id, state.metadata, state.ended_at)
 
 
 @dataclass(frozen=True, slots=True)

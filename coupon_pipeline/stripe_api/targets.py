@@ -19,6 +19,7 @@ from coupon_pipeline.domain.targets import (
     SubscriptionState,
     TargetGone,
     TargetState,
+    as_former,
 )
 from coupon_pipeline.stripe_api.errors import StripeRejected
 from coupon_pipeline.stripe_api.messages import (
@@ -84,7 +85,7 @@ def endpoint_of(target_id: str) -> str:
 
 def later_schedule(found: ScheduleState, former: ScheduleState) -> ScheduleState:
     """The schedule that a subscription has got since, with the proofs of the one before."""
-    return replace(found, former=(*found.former, (former.schedule_id, former.metadata)))
+    return replace(found, former=(*found.former, as_former(former)))
 
 
 def _read_subscription(stripe: StripeReader, target_id: str) -> TargetState:
@@ -191,8 +192,12 @@ def _schedule(shown: Reader, subscription: SubscriptionState | None) -> Schedule
         end_behavior=shown.text("end_behavior"),
         default_settings=shown.inner("default_settings"),
         customer_discount=customer,
+        ended_at=next(filter(None, map(shown.optional_whole, _ENDS)), None),
         livemode=shown.flag("livemode"),
     )
+
+
+_ENDS = ("completed_at", "released_at", "canceled_at")
 
 
 def _status(shown: Reader) -> ScheduleStatus:

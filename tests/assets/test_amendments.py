@@ -294,6 +294,77 @@ def test_discounts_go_on_in_a_schedule_that_has_no_phase_of_their_order(world: W
     assert _phases(world, again)[-1] == ["a discount that goes on", "9"]
 
 
+@pytest.mark.parametrize("names", ["the next schedule", "the subscription", "the first schedule"])
+@pytest.mark.parametrize("duration", ["once", "forever"])
+def test_what_a_schedule_named_for_later_is_granted_by_the_next_one_where_the_first_has_ended(
+    world: World, names: str, duration: str
+) -> None:
+    """No discount came of it, so it is no second one; it counts as granted all the same."""
+    initial = world.order(coupons=[_lasting(world, None)])
+    first = world.manage(initial)
+    coupon = world.quote_coupon(Percent_Off__c=9, Duration__c=duration)
+    amendment = world.order(coupons=[coupon], synced=False, amends=world.contract_of(initial))
+    world.extend(first, amendment)
+    if names == "the first schedule":
+        world.update("Order", amendment.order_id, Stripe_ID__c=first)
+    world.sync()
+    world.sync()
+    world.let_time_pass(seconds=5)
+    world.stripe.v1.subscription_schedules.release(first)
+    again = world.manage(initial)
+    world.extend(again, amendment)
+    stripe_id = again if names == "the next schedule" else initial.subscription_id
+    if names != "the first schedule":
+        world.update("Order", amendment.order_id, Stripe_ID__c=stripe_id)
+    else:
+        world.update("Order", amendment.order_id, Description="synced again")
+
+    report = world.sync()
+    world.sync()
+    after = world.sync()
+
+    assert report.problems == ()
+    assert report.attachments["attached"] == 1
+    assert (after.calls.stripe_reads, after.problems) == (0, ())
+    goes_on = "a discount that goes on"
+    assert _phases(world, again) == [[goes_on], [goes_on], [goes_on, "9"]]
+    coupons = {str(each["percent_off"]): each["times_redeemed"] for each in world.coupons()}
+    assert coupons["9"] == 0
+
+
+def test_what_a_schedule_named_that_was_canceled_before_its_start_is_granted_by_the_next_one(
+    world: World,
+) -> None:
+    order = world.order(coupons=[_lasting(world, 3)], synced=False)
+    first = world.schedule_later(order, starts_in=timedelta(days=90))
+    world.sync()
+    world.let_time_pass(seconds=5)
+    world.stripe.v1.subscription_schedules.cancel(first)
+    again = world.schedule_later(order, starts_in=timedelta(days=60))
+
+    report = world.sync()
+
+    assert report.problems == ()
+    assert report.attachments["attached"] == 1
+    assert _phases(world, again) == [["10"]]
+    assert world.sync().calls.stripe_reads == 0
+
+
+def test_what_a_schedule_has_begun_is_not_granted_again_by_the_next_one(world: World) -> None:
+    """It was used up or ended with the first one; nobody owes it twice."""
+    order = world.order(coupons=[world.quote_coupon()], synced=False)
+    first = world.schedule_later(order, starts_in=timedelta(hours=1))
+    world.sync()
+    world.let_time_pass(hours=2)
+    world.stripe.v1.subscription_schedules.cancel(first)
+    again = world.schedule_later(order, starts_in=timedelta(days=60))
+
+    report = world.sync()
+
+    assert report.attachments["attached"] == 0
+    assert _phases(world, again) == [[]]
+
+
 def _hand_over_the_last_phase(world: World, schedule_id: str, order: MadeOrder) -> None:
     """The order sync writes a phase anew that was another order's before."""
     phases = world.phases_to_send(schedule_id)

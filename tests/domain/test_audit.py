@@ -20,7 +20,7 @@ from coupon_pipeline.domain.overwritten import Overwritten, RemovedDiscount
 from coupon_pipeline.domain.problems import RecordNames
 from coupon_pipeline.domain.rates import ConversionRates
 from coupon_pipeline.domain.reuse import KnownCoupon
-from coupon_pipeline.domain.targets import DiscountEntry, TargetGone
+from coupon_pipeline.domain.targets import DiscountEntry, FormerSchedule, TargetGone
 from coupon_pipeline.domain.terms import Terms, terms_hash
 from tests.domain.strategies import (
     ACTIVATED,
@@ -347,7 +347,7 @@ LATER = replace(
         subscription=a_subscription(discounts=[live("di_1", "sf-1")]),
     ),
     schedule_id="sub_sched_2",
-    former=((ORDERED, {}),),
+    former=(FormerSchedule(ORDERED, {}),),
 )
 TODAY = replace(HELD.snapshots["sn_1"], evidence="quote_coupon_today")
 WITH_TWO_COUPONS = replace(

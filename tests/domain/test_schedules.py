@@ -20,6 +20,7 @@ from coupon_pipeline.domain.records import OrderItem
 from coupon_pipeline.domain.schedules import awaits_its_phase, plan_schedule
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
+    FormerSchedule,
     GrantedAttachment,
     LiveDiscount,
     PhaseItemState,
@@ -438,7 +439,7 @@ def test_what_a_former_schedule_granted_counts_for_the_later_one() -> None:
             a_phase("2026-06-01", "2027-01-01", order="B"),
             subscription=begun(discounts=[live("di_1", "x")]),
         ),
-        former=(("sub_sched_0", {PROOF_KEY: str(encode_proof(["b"]))}),),
+        former=(FormerSchedule("sub_sched_0", {PROOF_KEY: str(encode_proof(["b"]))}),),
     )
 
     plan = plan_for(state, w, proved, granted=grant_of(w, discount="di_1", target="sub_sched_0"))

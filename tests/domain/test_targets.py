@@ -5,7 +5,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from coupon_pipeline.domain.targets import ScheduleState, TargetState, time_at, with_history_of
+from coupon_pipeline.domain.targets import (
+    FormerSchedule,
+    ScheduleState,
+    TargetState,
+    time_at,
+    with_history_of,
+)
 from tests.domain.target_builders import a_phase, a_schedule, a_subscription, an_item, at
 
 PROOF = {"coupon_pipeline": "of a grant"}
@@ -47,7 +53,7 @@ def test_the_proofs_of_all_schedules_that_led_to_a_subscription_count(
 
     assert isinstance(both, ScheduleState)
     assert both.schedule_id == "sub_sched_1"
-    assert list(both.former) == [(schedule_id, PROOF) for schedule_id in former]
+    assert list(both.former) == [FormerSchedule(schedule_id, PROOF) for schedule_id in former]
 
 
 @pytest.mark.parametrize(

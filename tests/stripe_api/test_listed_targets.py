@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from coupon_pipeline.domain.targets import ScheduleState, SubscriptionState
+from coupon_pipeline.domain.targets import FormerSchedule, ScheduleState, SubscriptionState
 from coupon_pipeline.stripe_api.listed_targets import ListedTargets, Sought, list_targets
 from coupon_pipeline.stripe_api.messages import JsonObject, JsonValue
 from tests.stripe_api.replies import a_schedule, a_subscription
@@ -101,7 +101,7 @@ def test_a_later_schedule_has_the_proofs_of_the_one_before() -> None:
 
     assert isinstance(state, ScheduleState)
     assert state.schedule_id == "sub_sched_2"
-    assert state.former == (("sub_sched_1", {"coupon_pipeline": "old"}),)
+    assert state.former == (FormerSchedule("sub_sched_1", {"coupon_pipeline": "old"}),)
 
 
 def test_a_schedule_that_was_cancelled_before_it_began_is_known_by_its_list() -> None:

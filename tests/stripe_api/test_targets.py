@@ -6,6 +6,7 @@ import pytest
 
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
+    FormerSchedule,
     LiveDiscount,
     ScheduleState,
     SubscriptionState,
@@ -139,7 +140,7 @@ def test_a_later_schedule_of_the_same_subscription_is_found() -> None:
 
     assert isinstance(state, ScheduleState)
     assert state.schedule_id == "sub_sched_2"
-    assert state.former == (("sub_sched_1", {"coupon_pipeline": "old"}),)
+    assert state.former == (FormerSchedule("sub_sched_1", {"coupon_pipeline": "old"}),)
 
 
 @pytest.mark.parametrize(
