@@ -4,16 +4,23 @@ Stripe calculates it (https://docs.stripe.com/api/invoices/create_preview); it c
 subscription and two previews, so it is only done when asked for.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 
+from coupon_pipeline.assets.run import now
 from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdate
 from coupon_pipeline.domain.currency import major_units
 from coupon_pipeline.domain.targets import (
-    LiveDiscount,
     ScheduleState,
     SubscriptionState,
     TargetGone,
+    TargetPolicy,
+)
+from coupon_pipeline.domain.without_ours import (
+    OurDiscount,
+    lists_without,
+    phases_without,
+    why_not_sent,
 )
 from coupon_pipeline.stripe_api import JsonObject, StripeEdge, StripeRejected
 from coupon_pipeline.stripe_api.targets import read_target
@@ -52,33 +59,48 @@ class NotPreviewed:
 
 
 def next_invoice(
-    stripe: StripeEdge, target_id: str, ours: Collection[str]
+    stripe: StripeEdge, target_id: str, ours: Collection[OurDiscount], policy: TargetPolicy
 ) -> NextInvoice | NotPreviewed:
-    """The next invoice of a target as it is, and without the discounts whose ids are in `ours`.
+    """The next invoice of a target as it is, and without what is `ours`.
+
+    What a schedule does when its next phase begins is in that invoice too, so a target that has
+    one is asked for with its phases.
 
     Raises:
         StripeEdgeError: Stripe could not be asked.
     """
     state = read_target(stripe, target_id)
-    if isinstance(state, ScheduleState):
+    if isinstance(state, ScheduleState) and not state.is_open:
         state = state.subscription or state
-    if not isinstance(state, SubscriptionState):
+    if isinstance(state, TargetGone) or (isinstance(state, ScheduleState) and not state.is_open):
         return NotPreviewed(target_id, _without_subscription(state))
-    without = {
-        "discounts": _others(state.discounts, ours),
-        "subscription_details": {
-            "items": [
-                {"id": item.item_id, "discounts": _others(item.discounts, ours)}
-                for item in state.items
-            ]
-        },
-    }
+    without = _without(state, ours, policy)
+    if isinstance(without, NotPreviewed):
+        return without
     try:
-        now = stripe.preview_invoice(state.subscription_id)
-        then = stripe.preview_invoice(state.subscription_id, without)
+        as_it_is = stripe.preview_invoice(state.target_id)
+        then = stripe.preview_invoice(state.target_id, without) if without else as_it_is
     except StripeRejected as rejected:
         return NotPreviewed(target_id, rejected.message)
-    return NextInvoice(state.subscription_id, state.currency, _total(now.body), _total(then.body))
+    running = state.subscription if isinstance(state, ScheduleState) else state
+    shown_as = state.target_id if running is None else running.subscription_id
+    return NextInvoice(shown_as, _currency(as_it_is.body), _total(as_it_is.body), _total(then.body))
+
+
+def _without(
+    state: SubscriptionState | ScheduleState, ours: Collection[OurDiscount], policy: TargetPolicy
+) -> dict[str, object] | NotPreviewed:
+    """What to change for a preview without ours; empty where nothing of ours is there."""
+    if isinstance(state, ScheduleState):
+        if reason := why_not_sent(state, policy, now()):
+            return NotPreviewed(state.target_id, reason)
+        phases = phases_without(state, ours, policy, now())
+        if phases is None:
+            return {}
+        return {"schedule_details": {"phases": phases, "proration_behavior": "none"}}
+    own, items = lists_without(state, ours)
+    changed: dict[str, object] = {} if own is None else {"discounts": own}
+    return {**changed, "subscription_details": {"items": items}} if items else changed
 
 
 def _without_subscription(state: ScheduleState | TargetGone) -> str:
@@ -106,13 +128,13 @@ def planned_invoice(
         if "items" in sent:
             changed["subscription_details"] = {"items": sent["items"]}
     try:
-        now = stripe.preview_invoice(update.target_id)
+        as_it_is = stripe.preview_invoice(update.target_id)
         then = stripe.preview_invoice(update.target_id, changed)
     except StripeRejected as rejected:
         return NotPreviewed(update.target_id, _why_not(rejected, update))
-    currency = now.body["currency"]
-    assert isinstance(currency, str), "an invoice has a currency"
-    return NextInvoice(update.target_id, currency, _total(then.body), _total(now.body))
+    return NextInvoice(
+        update.target_id, _currency(as_it_is.body), _total(then.body), _total(as_it_is.body)
+    )
 
 
 def _why_not(rejected: StripeRejected, update: SubscriptionUpdate | ScheduleUpdate) -> str:
@@ -134,9 +156,10 @@ def _named_coupons(update: SubscriptionUpdate | ScheduleUpdate) -> set[str]:
     return {e.reference for entries in lists for e in entries if e.kind == "coupon"}
 
 
-def _others(discounts: Iterable[LiveDiscount], ours: Collection[str]) -> list[dict[str, str]] | str:
-    """The list without ours; an empty one clears it, which Stripe spells as an empty text."""
-    return [{"discount": d.discount_id} for d in discounts if d.discount_id not in ours] or ""
+def _currency(invoice: JsonObject) -> str:
+    currency = invoice["currency"]
+    assert isinstance(currency, str), "an invoice has a currency"
+    return currency
 
 
 def _total(invoice: JsonObject) -> int:

@@ -10,6 +10,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from coupon_pipeline.assets.next_invoice import next_invoice
+from coupon_pipeline.assets.replacements import target_policy
 from coupon_pipeline.assets.resources import open_stripe
 from coupon_pipeline.cli.explain import show_story
 from coupon_pipeline.cli.main import DONE
@@ -62,7 +63,8 @@ def demo(*, orders: int, seed: int, as_json: bool) -> int:
         story = _best_story(Ledger(settings.ledger_path))
         if story is not None and story.target_id is not None:
             with closing(open_stripe(settings)) as stripe:
-                invoice = next_invoice(stripe, story.target_id, story.discount_ids)
+                policy = target_policy(settings)
+                invoice = next_invoice(stripe, story.target_id, story.granted, policy)
             show_story(story, invoice, console=console)
         console.print(Rule("Second run: the same orders again"))
         again = run_through_dagster(settings, selection, keep_history=False)

@@ -8,6 +8,7 @@ from rich.text import Text
 from rich.tree import Tree
 
 from coupon_pipeline.assets.next_invoice import NextInvoice, NotPreviewed, next_invoice
+from coupon_pipeline.assets.replacements import target_policy
 from coupon_pipeline.assets.resources import open_ledger, open_stripe
 from coupon_pipeline.cli.main import COULD_NOT_RUN, DONE
 from coupon_pipeline.cli.sandbox import local_sandbox
@@ -88,7 +89,9 @@ def _next_invoices(
 ) -> dict[str, NextInvoice | NotPreviewed]:
     with closing(open_stripe(settings)) as stripe:
         return {
-            story.order_id: next_invoice(stripe, story.target_id, story.discount_ids)
+            story.order_id: next_invoice(
+                stripe, story.target_id, story.granted, target_policy(settings)
+            )
             for story in stories
             if story.target_id is not None
         }

@@ -12,6 +12,7 @@ from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.snapshots import Snapshot
 from coupon_pipeline.domain.terms import terms_in_words
 from coupon_pipeline.domain.timeline import Event
+from coupon_pipeline.domain.without_ours import OurDiscount
 from coupon_pipeline.ledger import Ledger, decisions, source
 from coupon_pipeline.ledger.decisions import Attachment, CouponDecision, RecordedCoupon
 from coupon_pipeline.ledger.problems import NotedProblem, read_names, read_selected_problems
@@ -39,12 +40,15 @@ class Story:
     """What in Stripe carries its discounts."""
     discount_ids: tuple[str, ...] = ()
     """Those that the pipeline granted to it."""
+    granted: tuple[OurDiscount, ...] = ()
+    """The same, with what else tells which they are."""
     timeline: tuple[Event, ...] = ()
     """What happened to the coupons that it tells of, by time."""
 
     def as_json(self) -> dict[str, object]:
         """For `--json`."""
-        return {**asdict(self), "timeline": [event.as_json() for event in self.timeline]}
+        told = {key: value for key, value in asdict(self).items() if key != "granted"}
+        return {**told, "timeline": [event.as_json() for event in self.timeline]}
 
 
 def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
@@ -66,13 +70,15 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
     coupons = [coupon for each in past.coupons.values() for coupon in each]
     stories = []
     for order in orders:
-        chapters, told = [], []
+        chapters, told, granted = [], [], []
         for snapshot in snapshots:
             if snapshot.scope.order_id != order.order_id:
                 continue
             derived = past.terms[snapshot.snapshot_id]
             attachment = past.attachments.get(snapshot.snapshot_id)
             coupon = _coupon_of(derived, attachment, coupons)
+            if attachment is not None and attachment.granted:
+                granted.append(_ours(snapshot, attachment, coupon))
             if not _is_about(wanted, order, snapshot, coupon, attachment):
                 continue
             told.append(snapshot)
@@ -99,13 +105,8 @@ def read_stories(ledger: Ledger, record_id: str) -> list[Story]:
                 f"{_in_stripe(order)}",
                 tuple(chapters),
                 order.target_id,
-                tuple(
-                    attachment.discount_id
-                    for snapshot in snapshots
-                    if snapshot.scope.order_id == order.order_id
-                    and (attachment := past.attachments.get(snapshot.snapshot_id)) is not None
-                    and attachment.discount_id is not None
-                ),
+                tuple(each.discount_id for each in granted if each.discount_id is not None),
+                tuple(granted),
                 timeline_of(
                     past, order, told, frozenset(c.quote_coupon_id for c in chapters), names
                 ),
@@ -126,6 +127,16 @@ def _coupon_of(
         return None
     key = (derived.quote_coupon_id, derived.terms_hash)
     return next((c for c in coupons if (c.quote_coupon_id, c.terms_hash) == key), None)
+
+
+def _ours(snapshot: Snapshot, attachment: Attachment, coupon: RecordedCoupon | None) -> OurDiscount:
+    return OurDiscount(
+        attachment.coupon_id,
+        attachment.discount_id,
+        snapshot.scope.order_item_id is not None,
+        frozenset(attachment.phases),
+        coupon is not None and coupon.terms.duration == "forever",
+    )
 
 
 def _is_about(
