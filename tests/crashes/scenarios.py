@@ -1,6 +1,7 @@
 """The situations that crashes and faults interrupt, read from `scenarios.toml` and set up."""
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,6 +34,8 @@ class Scenario(_Data):
     coupons: dict[str, Fields]
     orders: tuple[OrderData, ...]
     earlier: tuple[OrderData, ...] = ()
+    amendment: tuple[str, ...] | None = None
+    made_again: bool = False
     edits: dict[str, Fields] = {}
     named: tuple[str, ...] = ()
     mapping: str | None = None
@@ -79,7 +82,31 @@ class Stage:
             )
             world.update("Quote_Stripe_Coupon__c", self._coupons[name], Stripe_ID__c=made["id"])
         self._earlier = [self._order(order) for order in scenario.earlier]
+        if scenario.amendment is not None:
+            self._amend(scenario.amendment)
         return bool(self._earlier)
+
+    def _amend(self, coupons: tuple[str, ...]) -> None:
+        """Put the first order under a schedule that has a phase of an amendment."""
+        world, first = self._world, self._earlier[0]
+        subscription_id = str(world.record("Order", first.order_id)["Stripe_ID__c"])
+        self._initial = replace(first, subscription_id=subscription_id)
+        self._schedule_id = world.manage(self._initial)
+        self._amendment = world.order(
+            coupons=[self._coupons[name] for name in coupons],
+            synced=False,
+            amends=world.contract_of(first),
+        )
+        world.extend(self._schedule_id, self._amendment)
+
+    def _make_schedule_again(self) -> None:
+        """The order sync lets the schedule go and makes another with the same phases."""
+        world = self._world
+        world.stripe.v1.subscription_schedules.release(self._schedule_id)
+        again = world.manage(self._initial)
+        world.extend(again, self._amendment)
+        world.let_time_pass(seconds=5)
+        world.update("Order", self._amendment.order_id, Stripe_ID__c=again)
 
     def prepare(self) -> None:
         """Everything between the earlier run and the one that is interrupted."""
@@ -89,6 +116,8 @@ class Stage:
         if scenario.late_targets:
             for made in self._earlier:
                 world.subscribe_later(made)
+        if scenario.made_again:
+            self._make_schedule_again()
         for name, fields in scenario.edits.items():
             world.let_time_pass(minutes=1)
             world.update("Quote_Stripe_Coupon__c", self._coupons[name], **fields)
