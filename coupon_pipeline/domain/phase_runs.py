@@ -115,17 +115,35 @@ class PhaseRuns:
     def of_granted(self, g: GrantedAttachment) -> Run | str:
         """The run of what was granted: what is in effect goes on, whatever the phases say.
 
-        A schedule that was made anew of a subscription has no phases of the orders before.
+        A schedule that was made anew of a subscription has no phases of the orders before, and the
+        item of a line may be called an amendment's by now.
         """
         run, now = self.of(g.scope), (0, WHOLE_PHASE)
-        if (
-            isinstance(run, str)
-            and g.scope.order_item_id is None
-            and self.is_current(now)
-            and seen(g, self.live(now))
-        ):
+        if not isinstance(run, str) or not self.is_current(now):
+            return run
+        if g.scope.order_item_id is not None:
+            return self._of_item_with(g.discount_id) or run
+        if seen(g, self.live(now)):
             return tuple((at, WHOLE_PHASE) for at in range(len(self.phases)))
         return run
+
+    def _of_item_with(self, discount_id: str | None) -> Run:
+        """The item that has a discount, and what the later phases call the same."""
+        items = self._current_items or ()
+        first = (i for i in items if any(d.discount_id == discount_id for d in i.discounts))
+        item = next(first, None)
+        if item is None:
+            return ()
+        key, run = self.policy.order_item_key, [(0, items.index(item))]
+        for at, phase in enumerate(self.phases[1:], start=1):
+            same = [
+                place
+                for place, each in enumerate(phase.items)
+                if each.price_id == item.price_id
+                and each.metadata.get(key) == item.metadata.get(key)
+            ]
+            run += [(at, place) for place in same if len(same) == 1]
+        return tuple(run)
 
     def _first_phase(self, order_id: str) -> int | None:
         """When the order's first phase starts, past ones included.
