@@ -15,6 +15,7 @@ from coupon_pipeline.domain.attachments import TargetPlan
 from coupon_pipeline.domain.derivation import DerivedCoupon
 from coupon_pipeline.domain.plan import beyond_the_limit
 from coupon_pipeline.domain.problems import Blocked
+from coupon_pipeline.domain.records import Order
 from coupon_pipeline.domain.replacing import Replacing, plan_with_replacements
 from coupon_pipeline.domain.schedules import (
     ids_of_grants,
@@ -103,6 +104,7 @@ def _plan_all(
 ) -> list[TargetPlan]:
     plans = []
     grants = _Grants(granted)
+    amendments = _amendments_come(situation, views)
     for target in targets:
         view = views[target.state.target_id]
 
@@ -127,13 +129,32 @@ def _plan_all(
         plan, refused = plan_with_replacements(
             planned,
             target.wanted,
-            not_taken_away(view.state, held, view.come, view.policy),
+            not_taken_away(
+                view.state,
+                held,
+                view.come,
+                [each for name in target.named for each in amendments.get(name, ())],
+                view.policy,
+                view.at,
+            ),
             replacing,
         )
         for snapshot_id, outcome in refused.items():
             book.stays(snapshot_id, Blocked(outcome.code or "stripe.rejected", outcome.details))
         plans.append(plan)
     return plans
+
+
+def _amendments_come(
+    situation: Situation, views: Mapping[str, TargetView]
+) -> dict[str, list[Order]]:
+    """Amendments that have come since their targets were planned, by what they call them."""
+    come = frozenset[str]().union(*{view.come for view in views.values()})
+    found: dict[str, list[Order]] = {}
+    for order in situation.orders.values():
+        if order.is_amendment and order.order_id in come and order.target_id is not None:
+            found.setdefault(order.target_id, []).append(order)
+    return found
 
 
 class _Grants:

@@ -73,6 +73,8 @@ class CarryOver:
         for claim in sorted(claims, key=self._standing):
             if claim.live:
                 self.carry_live(claim.granted, claim.live, claim.run)
+            elif self._begins_again(claim):
+                self.spread(claim.granted, claim.run)
             elif claim.first is not None:
                 self.spread(claim.granted, claim.run[claim.first :])
 
@@ -195,7 +197,7 @@ class CarryOver:
                     sent.append(start)
             elif own.holds(live.discount_id):
                 continue
-            elif start in self._carried_to(g):
+            elif start in self._carried_to(g) - g.taken_over:
                 self.taken_away.add(g.snapshot_id)
                 break
             elif self._put(g, DiscountEntry.kept(live), key, self._after(g, run[0])):
@@ -205,6 +207,23 @@ class CarryOver:
         if sent:
             self.carried.append(Carried(g.snapshot_id, live.discount_id, tuple(sent)))
         self._name(g, run[len(self._runs.unbroken(run)) :])
+
+    def _begins_again(self, claim: _Claim) -> bool:
+        """Name the coupon again in the phase that it begins with, if another order has that now.
+
+        Only where no phase after it would grant it a second time.
+        """
+        g, run = claim.granted, claim.run
+        start = self._phases[run[0][0]].start_date
+        if start not in g.taken_over & self._carried_to(g) or not self._runs.awaited(g):
+            return False
+        named = run[:1] if is_named_throughout(g) else run
+        if any(self._lists[key].find(g.coupon_id) for key in named):
+            return False
+        if not self._put(g, DiscountEntry.granted(g.coupon_id), run[0]):
+            return False
+        self.carried.append(Carried(g.snapshot_id, None, (start,)))
+        return True
 
     def _after(self, g: GrantedAttachment, first: Key) -> frozenset[str | None]:
         """Coupons that come after this one where it is now.
@@ -243,7 +262,8 @@ class CarryOver:
         sent = []
         for key in keys:
             start = self._phases[key[0]].start_date
-            free = not self._lists[key].find(g.coupon_id) and start not in self._carried_to(g)
+            out = start in self._carried_to(g) - g.taken_over
+            free = not out and not self._lists[key].find(g.coupon_id)
             if free and self._put(g, DiscountEntry.granted(g.coupon_id), key):
                 sent.append(start)
         if sent:

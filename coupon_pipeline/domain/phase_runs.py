@@ -48,6 +48,8 @@ class PhaseRuns:
         self.policy = policy
         self.phases = state.open_phases(unix(now))
         self._all_phases = state.phases
+        self._schedule_id = state.schedule_id
+        self._now = unix(now)
         self._items = items
         self._orders = orders
         self._active = state.status == "active"
@@ -116,16 +118,26 @@ class PhaseRuns:
         """The run of what was granted: what is in effect goes on, whatever the phases say.
 
         A schedule that was made anew of a subscription has no phases of the orders before, and the
-        item of a line may be called an amendment's by now.
+        item of a line may be called an amendment's by now. What has not begun yet stays in the
+        phase that it was put on, though that is another order's now.
         """
         run, now = self.of(g.scope), (0, WHOLE_PHASE)
-        if not isinstance(run, str) or not self.is_current(now):
-            return run
         if g.scope.order_item_id is not None:
-            return self._of_item_with(g.discount_id) or run
-        if seen(g, self.live(now)):
+            is_sought = isinstance(run, str) and self.is_current(now)
+            return (is_sought and self._of_item_with(g.discount_id)) or run
+        if isinstance(run, str) and self.is_current(now) and seen(g, self.live(now)):
             return tuple((at, WHOLE_PHASE) for at in range(len(self.phases)))
+        if self.awaited(g):
+            put_on = min(g.carried_in(self._schedule_id))
+            first = next((at for at, p in enumerate(self.phases) if p.start_date == put_on), None)
+            if first is not None and (isinstance(run, str) or run[0][0] > first):
+                return tuple((at, WHOLE_PHASE) for at in range(first, len(self.phases)))
         return run
+
+    def awaited(self, g: GrantedAttachment) -> bool:
+        """Whether its first phase in this schedule is still to come, as far as the ledger knows."""
+        put_on = g.carried_in(self._schedule_id)
+        return g.discount_id is None and bool(put_on) and min(put_on) > self._now
 
     def _of_item_with(self, discount_id: str | None) -> Run:
         """The item that has a discount, and what the later phases call the same."""
@@ -153,6 +165,10 @@ class PhaseRuns:
         unmarked phase belongs to the initial order or, if it starts on the effective date of an
         amendment, to that amendment.
         """
+        return next(iter(self.own_starts(order_id)), None)
+
+    def own_starts(self, order_id: str) -> list[int]:
+        """When the phases that are the order's own start."""
         marks = [self._mark(phase) for phase in self._all_phases]
         marked = [p for p, mark in zip(self._all_phases, marks, strict=True) if mark == order_id]
         unmarked = [p for p, mark in zip(self._all_phases, marks, strict=True) if mark is None]
@@ -160,7 +176,7 @@ class PhaseRuns:
         if not marked and order and order.is_amendment:
             day = order.effective_date
             unmarked = [p for p in unmarked if from_unix(p.start_date).date() == day]
-        return next((phase.start_date for phase in marked or unmarked), None)
+        return [phase.start_date for phase in marked or unmarked]
 
     def _mark(self, phase: PhaseState) -> str | None:
         mark = phase.metadata.get(self.policy.order_key)

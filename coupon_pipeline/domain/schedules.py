@@ -163,20 +163,26 @@ def not_taken_away(
     state: TargetState,
     granted: Mapping[str, GrantedAttachment],
     come: AbstractSet[str],
+    amendments: Sequence[Order],
     policy: TargetPolicy,
+    now: datetime,
 ) -> dict[str, GrantedAttachment]:
     """What was granted, not yet sent on to the phases of orders that have come since.
 
     An amendment may take over a phase that another order had. That it has nothing of what was sent
-    on to the phase before it does not say that somebody took that out.
+    on to the phase before it does not say that somebody took that out. `amendments` are those of
+    them that name the target: a phase that no order marks is theirs by its date.
     """
     if not isinstance(state, ScheduleState):
         return dict(granted)
     taken_over = frozenset(
         phase.start_date for phase in state.phases if phase.metadata.get(policy.order_key) in come
     )
+    if amendments:
+        runs = PhaseRuns(state, {}, {each.order_id: each for each in amendments}, policy, now)
+        taken_over |= {start for each in amendments for start in runs.own_starts(each.order_id)}
     return {
-        snapshot_id: replace(g, carried_to=g.carried_to - taken_over)
+        snapshot_id: replace(g, taken_over=taken_over)
         if g.scope.order_id not in come and g.carried_in(state.schedule_id) & taken_over
         else g
         for snapshot_id, g in granted.items()

@@ -311,6 +311,8 @@ class GrantedAttachment:
     granted_at: datetime | None = None
     carried_to: frozenset[int] = frozenset()
     """Starts of the phases that it was put on or sent on to; absent there means taken away."""
+    taken_over: frozenset[int] = frozenset()
+    """Starts of those that another order's have become since: nobody took it out of these."""
     schedule_id: str | None = None
     """The schedule whose phases those are; None if it has none, or where that was not kept."""
     place: str | None = None

@@ -401,6 +401,59 @@ def test_discounts_go_on_in_a_phase_that_an_amendment_takes_over(
     assert _phases(world, schedule_id) == [["a discount that goes on"], []]
 
 
+@pytest.mark.parametrize("months", [None, 24])
+@pytest.mark.parametrize("phases", [1, 2])
+def test_what_has_not_begun_begins_in_the_phase_that_an_amendment_takes_over(
+    world: World, months: int | None, phases: int
+) -> None:
+    """It takes effect when the initial order would have; the coupon was in nobody's invoice yet."""
+    initial = world.order(coupons=[_lasting(world, months)], synced=False)
+    schedule_id = world.schedule_later(initial, starts_in=timedelta(days=30))
+    if phases > 1:
+        world.extend(schedule_id, initial)
+    world.sync_without_dagster(world.selection())
+    before = _phases(world, schedule_id)
+    amendment = world.order(synced=False, amends=world.contract_of(initial))
+    taken_over = world.phases_to_send(schedule_id)
+    taken_over[0] |= {"discounts": "", "metadata": {"salesforce_order_id": amendment.order_id}}
+    _send(world, schedule_id, taken_over)
+
+    report = world.sync_without_dagster(world.selection())
+    again = world.sync_without_dagster(world.selection())
+
+    assert report.problems == again.problems == ()
+    assert again.calls.stripe_writes == 0
+    assert _phases(world, schedule_id) == before
+
+    emptied = world.phases_to_send(schedule_id)
+    for phase in emptied:
+        phase["discounts"] = ""
+    _send(world, schedule_id, emptied)
+    world.let_time_pass(seconds=5)
+    world.update("Order", amendment.order_id, Stripe_ID__c=schedule_id)
+    (problem,) = world.sync_without_dagster(world.selection()).problems
+    assert problem.code == "attachment.removed_by_hand"
+    assert _phases(world, schedule_id) == [[]] * phases
+
+
+def test_discounts_go_on_in_a_phase_that_only_its_date_makes_an_amendment_s(world: World) -> None:
+    """The order sync writes it anew and marks it for no order."""
+    initial = world.order(coupons=[_lasting(world, None)])
+    schedule_id = world.manage(initial)
+    world.sync_without_dagster(world.selection())
+    world.sync_without_dagster(world.selection())
+    taken_over = world.phases_to_send(schedule_id)
+    begins = datetime.fromtimestamp(cast("int", taken_over[-1]["start_date"]), UTC).date()
+    world.order(synced=False, amends=world.contract_of(initial), effective=begins)
+    taken_over[-1] |= {"discounts": "", "metadata": {}}
+    _send(world, schedule_id, taken_over)
+
+    report = world.sync_without_dagster(world.selection())
+
+    assert report.problems == ()
+    assert _phases(world, schedule_id) == [["a discount that goes on"]] * 2
+
+
 def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_after_it(
     world: World,
 ) -> None:
