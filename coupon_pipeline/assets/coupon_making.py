@@ -27,7 +27,7 @@ from coupon_pipeline.domain.wanted import CouponKey, WantedCoupon
 from coupon_pipeline.ledger import Transaction, decisions
 from coupon_pipeline.ledger.decisions import CouponDecision, RecordedCoupon
 from coupon_pipeline.settings import Settings
-from coupon_pipeline.stripe_api import CouponWritten, StripeEdge, StripeEdgeError
+from coupon_pipeline.stripe_api import CouponWritten, StripeEdge, StripeEdgeError, StripeRejected
 from coupon_pipeline.stripe_api.messages import COUPON_CREATE, COUPON_UPDATE
 
 STAGE = "stripe_coupons"
@@ -170,6 +170,8 @@ class CouponMaking:
             action = self._action_of(written.write)
             if written.error is not None:
                 self.errors[action.key] = written.error
+                if written.write.operation == UPDATE and _is_missing(written.error):
+                    keep.append(self._recorded(action))  # or each run would try it again
                 continue
             assert written.result is not None, "a write without an error has a result"
             self.answered.add(action.coupon_id)
@@ -318,3 +320,7 @@ class CouponMaking:
 
 def _request_id(written: CouponWritten) -> str | None:
     return written.request_id
+
+
+def _is_missing(error: StripeEdgeError) -> bool:
+    return isinstance(error, StripeRejected) and error.is_missing
