@@ -82,7 +82,7 @@ class KnownCoupon:
     origin: Literal["created", "adopted"]
     terms: Terms
     metadata: Mapping[str, str]
-    """The keys of ours as they were last written."""
+    """The keys of ours as they were last written; none if it is not known to be there."""
     first_order_id: str
     recorded_at: datetime
 
@@ -251,6 +251,9 @@ class CouponPlanner:
                 reason=reason,
                 written=known.metadata,
             )
+        if not known.metadata:  # only a proof tells of it: it may be gone, or somebody else's
+            action = self._action(wanted, "reuse", known.coupon_id, reason)
+            return replace(action, metadata=_NONE)
         changes = metadata_changes(wanted.metadata, known.metadata, known.metadata)
         return self._action(
             wanted,

@@ -245,3 +245,25 @@ def test_a_discount_goes_on_though_its_coupon_was_deleted_and_the_ledger_lost(
     world.let_time_pass(days=800)
     for order in orders:
         assert world.discounted(order.subscription_id) == [(10, None)]
+
+
+@pytest.mark.parametrize("ended", ["deleted", "another's"])
+def test_a_coupon_that_only_a_proof_tells_of_is_written_by_no_run(world: World, ended: str) -> None:
+    """It is gone, or somebody made another one under its id, which is none of ours to mark."""
+    order = world.order(coupons=[world.quote_coupon(Duration__c="forever")])
+    world.sync()
+    (coupon,) = world.coupons()
+    world.stripe.v1.coupons.delete(str(coupon["id"]))
+    if ended == "another's":
+        world.stripe_create("coupon", id=coupon["id"], percent_off=50, duration="once")
+    world.forget_ledger()
+    world.sync()
+    before = world.coupons()
+
+    for _ in range(2):
+        report = world.sync()
+
+        assert report.attachments["unchanged"] == 1
+        assert report.calls.stripe_writes == 0
+    assert world.coupons() == before
+    assert world.discounted(order.subscription_id) == [(10, None)]

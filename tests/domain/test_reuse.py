@@ -468,6 +468,15 @@ def test_the_redemptions_left_are_shared_by_all_orders() -> None:
 # Metadata ---------------------------------------------------------------------------------------
 
 
+def test_a_coupon_that_only_a_proof_tells_of_is_not_updated_unread() -> None:
+    """It may be gone, or another one that somebody made under its id."""
+    action = decide(a_wanted_coupon(TERMS, new_attachments=0), {}, a_known_coupon(metadata={}))
+
+    assert action.decision == "reuse"
+    assert action.metadata_changes == {}
+    assert action.metadata == {}
+
+
 def test_changed_metadata_updates_the_coupon_in_place() -> None:
     """It is no part of the terms, so no new coupon is made, and nothing needs to be read."""
     wanted = a_wanted_coupon(TERMS, metadata={"campaign": "Autumn"}, new_attachments=0)
