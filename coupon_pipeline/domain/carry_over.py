@@ -215,7 +215,7 @@ class CarryOver:
         """
         g, run = claim.granted, claim.run
         start = self._phases[run[0][0]].start_date
-        if start not in g.taken_over & self._carried_to(g) or not self._runs.awaited(g):
+        if start not in g.taken_over & self._carried_to(g) or self._runs.awaited_in(g) is None:
             return False
         named = run[:1] if is_named_throughout(g) else run
         if any(self._lists[key].find(g.coupon_id) for key in named):

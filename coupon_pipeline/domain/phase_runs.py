@@ -49,7 +49,6 @@ class PhaseRuns:
         self.phases = state.open_phases(unix(now))
         self._all_phases = state.phases
         self._schedule_id = state.schedule_id
-        self._now = unix(now)
         self._items = items
         self._orders = orders
         self._active = state.status == "active"
@@ -127,17 +126,19 @@ class PhaseRuns:
             return (is_sought and self._of_item_with(g.discount_id)) or run
         if isinstance(run, str) and self.is_current(now) and seen(g, self.live(now)):
             return tuple((at, WHOLE_PHASE) for at in range(len(self.phases)))
-        if self.awaited(g):
-            put_on = min(g.carried_in(self._schedule_id))
-            first = next((at for at, p in enumerate(self.phases) if p.start_date == put_on), None)
-            if first is not None and (isinstance(run, str) or run[0][0] > first):
-                return tuple((at, WHOLE_PHASE) for at in range(first, len(self.phases)))
+        first = self.awaited_in(g)
+        if first is not None and (isinstance(run, str) or run[0][0] > first):
+            return tuple((at, WHOLE_PHASE) for at in range(first, len(self.phases)))
         return run
 
-    def awaited(self, g: GrantedAttachment) -> bool:
-        """Whether its first phase in this schedule is still to come, as far as the ledger knows."""
-        put_on = g.carried_in(self._schedule_id)
-        return g.discount_id is None and bool(put_on) and min(put_on) > self._now
+    def awaited_in(self, g: GrantedAttachment) -> int | None:
+        """The phase to come that it was put on, where no discount has come of it so far."""
+        if g.discount_id is not None:
+            return None
+        put_on = min(g.carried_in(self._schedule_id), default=None)
+        starts = [phase.start_date for phase in self.phases]
+        at = starts.index(put_on) if put_on in starts else None
+        return None if at is None or self.is_current((at, WHOLE_PHASE)) else at
 
     def _of_item_with(self, discount_id: str | None) -> Run:
         """The item that has a discount, and what the later phases call the same."""
