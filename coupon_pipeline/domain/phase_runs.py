@@ -49,6 +49,7 @@ class PhaseRuns:
         self.phases = state.open_phases(unix(now))
         self._all_phases = state.phases
         self._schedule_id = state.schedule_id
+        self._now = unix(now)
         self._items = items
         self._orders = orders
         self._active = state.status == "active"
@@ -130,6 +131,17 @@ class PhaseRuns:
         if first is not None and (isinstance(run, str) or run[0][0] > first):
             return tuple((at, WHOLE_PHASE) for at in range(first, len(self.phases)))
         return run
+
+    def has_lost(self, g: GrantedAttachment) -> bool:
+        """Whether the phase to come that names the coupon, for an order's all, is there no more."""
+        put_on = g.carried_in(self._schedule_id)
+        return (
+            g.scope.order_item_id is None
+            and g.discount_id is None
+            and bool(put_on)
+            and min(put_on) > self._now
+            and not any(e.coupon_id == g.coupon_id for p in self.phases for e in p.discounts)
+        )
 
     def awaited_in(self, g: GrantedAttachment) -> int | None:
         """The phase to come that it was put on, where no discount has come of it so far."""

@@ -362,10 +362,11 @@ class _ScheduleDraft:
             self._known,
             self._state.target_id,
             live,
-            present=isinstance(run, str)
-            or bool(ended)
+            present=bool(ended)
+            or (isinstance(run, str) and not self._runs.has_lost(record))
             or (
-                w.snapshot_id not in self._over.taken_away
+                not isinstance(run, str)
+                and w.snapshot_id not in self._over.taken_away
                 and (live is not None or any(self._over.awaits(record, key, run) for key in run))
             ),
         )

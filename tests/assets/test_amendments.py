@@ -293,6 +293,11 @@ def test_discounts_go_on_in_a_schedule_that_has_no_phase_of_their_order(world: W
     assert report.problems == ()
     assert _phases(world, again)[-1] == ["a discount that goes on", "9"]
 
+    world.let_time_pass(seconds=5)
+    world.update("Order", initial.order_id, Stripe_ID__c=again)
+    world.sync()
+    assert world.sync().calls.stripe_reads == 0
+
 
 @pytest.mark.parametrize("names", ["the next schedule", "the subscription", "the first schedule"])
 @pytest.mark.parametrize("duration", ["once", "forever"])
@@ -434,6 +439,24 @@ def test_what_has_not_begun_begins_in_the_phase_that_an_amendment_takes_over(
     (problem,) = world.sync_without_dagster(world.selection()).problems
     assert problem.code == "attachment.removed_by_hand"
     assert _phases(world, schedule_id) == [[]] * phases
+
+
+@pytest.mark.parametrize("duration", ["once", "forever"])
+def test_what_has_not_begun_and_has_no_phase_any_more_is_told(world: World, duration: str) -> None:
+    """An amendment has the only phase, on another day than the ledger knows."""
+    initial = world.order(coupons=[world.quote_coupon(Duration__c=duration)], synced=False)
+    schedule_id = world.schedule_later(initial, starts_in=timedelta(days=20_000))
+    world.sync_without_dagster(world.selection())
+    amendment = world.order(synced=False, amends=world.contract_of(initial))
+    (phase,) = world.phases_to_send(schedule_id)
+    phase |= {"discounts": "", "metadata": {"salesforce_order_id": amendment.order_id}}
+    for end in ("start_date", "end_date"):
+        phase[end] = cast("int", phase[end]) + timedelta(days=30) // timedelta(seconds=1)
+    _send(world, schedule_id, [phase])
+
+    (problem,) = world.sync_without_dagster(world.selection()).problems
+
+    assert problem.code == "attachment.removed_by_hand"
 
 
 def test_discounts_go_on_in_a_phase_that_only_its_date_makes_an_amendment_s(world: World) -> None:
