@@ -235,15 +235,22 @@ def _orders_come_to(
     """The orders that have brought to these targets what they bring.
 
     One without coupons whose phase is not there yet is looked for by the next run again: what
-    earlier orders were granted has to go on in that phase.
+    earlier orders were granted has to go on in that phase. An initial order that was granted its
+    own has had its phase, if only in a schedule that is over.
     """
     at = now()
+    granted = {
+        snapshot.scope.order_id
+        for snapshot_id, snapshot in situation.snapshots.items()
+        if situation.was_granted(snapshot_id)
+    }
     states = {target_id: target.state for target in targets for target_id in target.ids}
     return [
         order
         for order_id, named in situation.orders_on(states).items()
         for order, state in [(situation.orders[order_id], states[named])]
-        if not awaits_its_phase(state, order, policy, time_at(state, at))
+        if (order_id in granted and not order.is_amendment)
+        or not awaits_its_phase(state, order, policy, time_at(state, at))
     ]
 
 
