@@ -228,7 +228,7 @@ def _beyond_the_limit(
     }
     if left:
         with ledger.reading() as tx:
-            promised = decisions.read_promised(tx, left, now())
+            promised = decisions.read_promised(tx, left, now(), book.never_began)
         left = {coupon_id: number - promised[coupon_id] for coupon_id, number in left.items()}
     beyond = beyond_the_limit(wanted, left)
     for w in wanted:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypeAlias, cast
@@ -351,12 +352,18 @@ def read_grants(tx: Transaction, target_ids: Iterable[str]) -> dict[str, Granted
     return {cast("str", row[0]): _granted(row) for row in tx.rows("grants_on_targets")}
 
 
-def read_promised(tx: Transaction, coupon_ids: Iterable[str], now: datetime) -> Counter[str]:
-    """How often phases to come name each of these coupons: that is redeemed when they begin."""
+def read_promised(
+    tx: Transaction, coupon_ids: Iterable[str], now: datetime, never_began: AbstractSet[str]
+) -> Counter[str]:
+    """How often phases to come name each of these coupons: that is redeemed when they begin.
+
+    Those of the snapshots `never_began` never will, and two orders may share what a phase names.
+    """
     tx.stage("coupon_attachments", ["coupon_id"], [(coupon_id,) for coupon_id in coupon_ids])
+    named = {row[:4] for row in tx.rows("promised_redemptions") if row[4] not in never_began}
     return Counter(
         cast("str", row[0])
-        for row in tx.rows("promised_redemptions")
+        for row in named
         if min(json.loads(cast("str", row[3])), default=0) > now.timestamp()
     )
 

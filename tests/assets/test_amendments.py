@@ -441,6 +441,23 @@ def test_what_has_not_begun_begins_in_the_phase_that_an_amendment_takes_over(
     assert _phases(world, schedule_id) == [[]] * phases
 
 
+def test_the_last_redemption_is_still_there_for_a_schedule_that_is_made_again(
+    world: World,
+) -> None:
+    """The first one was canceled before it began, so that it never redeems the coupon."""
+    initial = world.order(coupons=[world.quote_coupon(Max_Redemptions__c=1)], synced=False)
+    first = world.schedule_later(initial, starts_in=timedelta(days=20_000))
+    world.sync_without_dagster(world.selection())
+    world.stripe.v1.subscription_schedules.cancel(first)
+    world.let_time_pass(seconds=5)
+    again = world.schedule_later(initial, starts_in=timedelta(days=20_001))
+
+    report = world.sync_without_dagster(world.selection())
+
+    assert report.problems == ()
+    assert _phases(world, again) == [["10"]]
+
+
 @pytest.mark.parametrize("duration", ["once", "forever"])
 def test_what_has_not_begun_and_has_no_phase_any_more_is_told(world: World, duration: str) -> None:
     """An amendment has the only phase, on another day than the ledger knows."""

@@ -1,6 +1,6 @@
 -- Discounts from the staged coupons that have not been made as far as the ledger knows, each with
 -- the phases that name its coupon.
-select distinct a.coupon_id, a.target_id, s.order_item_id, a.phases
+select a.coupon_id, a.target_id, s.order_item_id, a.phases, a.snapshot_id
 from coupon_attachments a
 join coupon_snapshots s on s.snapshot_id = a.snapshot_id
 where a.attached_at is not null
