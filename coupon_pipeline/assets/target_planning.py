@@ -13,6 +13,7 @@ from coupon_pipeline.assets.run import now
 from coupon_pipeline.assets.situation import Situation
 from coupon_pipeline.domain.attachments import TargetPlan
 from coupon_pipeline.domain.derivation import DerivedCoupon
+from coupon_pipeline.domain.drafts import seen
 from coupon_pipeline.domain.plan import beyond_the_limit
 from coupon_pipeline.domain.problems import Blocked
 from coupon_pipeline.domain.records import Order
@@ -73,6 +74,8 @@ def plan_targets(
             if is_proven(target.state, snapshot_id, at):
                 book.keep([situation.proven(snapshot_id)], target.state.target_id)
                 target.wanted.append(situation.as_proven(snapshot_id))
+            elif _may_be_adopted(situation, snapshot_id, views[target.state.target_id], granted):
+                target.wanted.append(situation.as_proven(snapshot_id))
     again = FoundAgain(situation, book, views)
     granted = again.replaced(granted)
     wishes = again.known_by_proof(
@@ -93,6 +96,24 @@ def plan_targets(
         plans = plan(targets)
     book.plans = {plan.request.target_id: plan for plan in plans if plan.request is not None}
     return plans
+
+
+def _may_be_adopted(
+    situation: Situation,
+    snapshot_id: str,
+    view: TargetView,
+    granted: Mapping[str, GrantedAttachment],
+) -> bool:
+    """Whether what is wanted is there already, so that it needs nothing of its ended coupon.
+
+    One of another order's that runs out is no grant of this one.
+    """
+    place = view.place(situation.snapshots[snapshot_id])
+    wish = situation.as_proven(snapshot_id)
+    there = [d for d in place.live if d.coupon_id == wish.coupon_id] if place else []
+    return bool(there) and (
+        wish.duration == "forever" or not any(seen(g, there) for g in granted.values())
+    )
 
 
 def _plan_all(

@@ -370,3 +370,44 @@ def test_a_window_that_begins_in_the_time_of_a_test_clock_is_carried_on(world: W
     first, second = _phases(world, schedule_id)
     assert len(first) == 1
     assert second == first
+
+
+@pytest.mark.parametrize("through", ["another order", "somebody"])
+def test_a_discount_that_is_there_is_adopted_though_its_coupon_is_used_up(
+    world: World, through: str
+) -> None:
+    """Who has it needs no redemption, and to grant it by hand as well would double it."""
+    forever = through == "another order"
+    coupon = world.quote_coupon(
+        Duration__c="forever" if forever else "once", Max_Redemptions__c=1 if forever else 2
+    )
+    first = world.order(coupons=[coupon])
+    world.sync()
+    subscription_id = first.subscription_id
+    if forever:
+        world.another_order_on(first, coupons=[coupon])
+    else:
+        subscription_id = world.order(coupons=[coupon]).subscription_id
+        world.put_by_hand(subscription_id, str(world.coupons()[0]["id"]))
+    before = world.discount_ids(subscription_id)
+
+    report = world.sync()
+
+    assert report.attachments["adopted"] == 1
+    assert world.discount_ids(subscription_id) == before
+    again = world.sync()
+    assert again.problems == ()
+    assert (again.calls.stripe_reads, again.calls.stripe_writes) == (0, 0)
+    world.forget_ledger()
+    assert world.sync().attachments["unchanged"] == 2
+
+
+def test_a_discount_that_waits_for_a_used_up_coupon_stays_blocked(world: World) -> None:
+    """The one that is there is the other order's; there will be none when it has run out."""
+    coupon = world.quote_coupon(Max_Redemptions__c=1)
+    first = world.order(coupons=[coupon])
+    world.sync()
+    world.another_order_on(first, coupons=[coupon])
+
+    for _ in range(2):
+        assert world.sync().attachments["blocked"] == 1
