@@ -17,7 +17,7 @@ from coupon_pipeline.domain.attachments import (
 )
 from coupon_pipeline.domain.proof import PROOF_KEY
 from coupon_pipeline.domain.records import OrderItem
-from coupon_pipeline.domain.schedules import awaits_its_phase, plan_schedule
+from coupon_pipeline.domain.schedules import awaits_its_phase, never_began, plan_schedule
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
     FormerSchedule,
@@ -516,3 +516,40 @@ def test_a_phase_may_still_come(
     order = an_order(kind=kind, effective=effective)
 
     assert awaits_its_phase(state, order, POLICY, TODAY) is awaits
+
+
+@pytest.mark.parametrize(
+    ("ended", "named", "discount", "is_so"),
+    [
+        ("2026-02-01", ["2026-03-01"], None, True),
+        ("2026-02-01", ["2026-03-01", "2026-06-01"], None, True),
+        ("2026-03-01", ["2026-03-01"], None, False),
+        ("2026-04-01", ["2026-03-01", "2026-06-01"], None, False),
+        ("2026-02-01", ["2026-03-01"], "di_1", False),
+        ("2026-02-01", [], None, False),
+        (None, ["2026-03-01"], None, False),
+    ],
+)
+@pytest.mark.parametrize("is_former", [True, False])
+def test_what_a_schedule_names_begins_unless_it_ends_before(
+    ended: str | None, named: list[str], discount: str | None, *, is_so: bool, is_former: bool
+) -> None:
+    ended_at = at(ended) if ended else None
+    first = a_schedule(
+        a_phase("2026-01-01", "2026-03-01"), status="released", subscription=a_subscription()
+    )
+    state = replace(first, ended_at=ended_at)
+    if is_former:
+        former = (FormerSchedule(first.schedule_id, {}, ended_at),)
+        phases = a_phase("2026-01-01", "2027-01-01")
+        state = replace(
+            a_schedule(phases, subscription=a_subscription()),
+            schedule_id="sub_sched_2",
+            former=former,
+        )
+    (g,) = grant_of(
+        wants("a"), target="sub_1", discount=discount, carried_to=[at(day) for day in named]
+    ).values()
+    granted = {"a": replace(g, schedule_id=first.schedule_id)}
+
+    assert never_began([state], granted) == ({"a"} if is_so else set())
