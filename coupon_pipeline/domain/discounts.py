@@ -36,6 +36,7 @@ from coupon_pipeline.domain.targets import (
     find_item,
     in_stacking_order,
     is_another_lines_too,
+    is_taken_away,
     nothing_left,
 )
 
@@ -199,7 +200,8 @@ class _SubscriptionDraft:
         """A line with nothing left to bill has no item; any other line should have one."""
         order_item_id = w.scope.order_item_id or ""
         record = self._items.get(order_item_id)
-        code = "target.item_removed" if record and nothing_left(record) else "target.item_not_found"
+        removed = record and is_taken_away(record, self._items, self._orders)
+        code = "target.item_removed" if removed else "target.item_not_found"
         return refused(w, code, target_id=self._state.target_id, order_item_id=order_item_id)
 
     def _there_already(self, w: WantedAttachment, place: int) -> AttachmentOutcome:

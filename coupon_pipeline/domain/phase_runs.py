@@ -21,6 +21,7 @@ from coupon_pipeline.domain.targets import (
     TargetPolicy,
     find_item,
     is_another_lines_too,
+    is_taken_away,
     nothing_left,
     only_unnamed,
 )
@@ -215,7 +216,10 @@ class PhaseRuns:
         first, order = self._first_phase(order_id), self._orders.get(order_id)
         if first is None and order and order.is_amendment:
             return "target.no_phase_yet"
-        return self._found(order_item_id, record, first or 0) or "target.item_not_found"
+        if run := self._found(order_item_id, record, first or 0):
+            return run
+        removed = record and is_taken_away(record, self._items, self._orders)
+        return "target.item_removed" if removed else "target.item_not_found"
 
     def are_another_lines_too(self, scope: Scope, run: Run) -> bool:
         """Whether a place of an order item's run may be that of another line of its order."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal, TypeAlias
 
-from coupon_pipeline.domain.records import OrderItem, Scope
+from coupon_pipeline.domain.records import Order, OrderItem, Scope
 
 JsonValue: TypeAlias = (
     "bool | int | Decimal | str | Sequence[JsonValue] | Mapping[str, JsonValue] | None"
@@ -371,6 +371,28 @@ def in_stacking_order(
 def nothing_left(record: OrderItem) -> bool:
     """Whether the line bills nothing: it takes another line away or was reduced to nothing."""
     return record.quantity is not None and record.quantity <= 0
+
+
+def is_taken_away(
+    record: OrderItem, items: Mapping[str, OrderItem], orders: Mapping[str, Order]
+) -> bool:
+    """Whether nothing is left of a line, by what amendments of the same target say of its price.
+
+    The line of an amendment says how much more there is, or less. Where two lines have the price
+    and one of them goes, which one it was is not known.
+    """
+    if nothing_left(record):
+        return True
+    order = orders.get(record.order_id)
+    if order is None or order.target_id is None or record.price_id is None:
+        return False
+    same = (
+        line.quantity
+        for line in items.values()
+        if line.price_id == record.price_id
+        if (other := orders.get(line.order_id)) and other.target_id == order.target_id
+    )
+    return sum(Decimal(1) if quantity is None else quantity for quantity in same) <= 0
 
 
 def find_item(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, cast
 
 import pytest
@@ -215,6 +216,32 @@ def test_an_item_that_may_be_two_lines_of_an_order_is_discounted_for_neither(
     shared, own = order.stripe_item_ids
     assert world.discounted_item(shared) == []
     assert world.discounted_item(own) == [(10, None)]
+
+
+@pytest.mark.parametrize("taken", [1, 2])
+def test_a_line_that_an_amendment_took_away_has_no_item_to_be_discounted(
+    world: World, taken: int
+) -> None:
+    """The amendment's line says how much less there is; one that takes less leaves an item."""
+    made = world.order(lines=[[], [world.quote_coupon()]], synced=False)
+    first, second = made.item_ids
+    order = world.subscribe_later(replace(made, item_ids=(first,)))
+    amendment = world.order(synced=False, amends=world.contract_of(order))
+    lines = world.sandbox.salesforce.store["OrderItem"].rows
+    world.sandbox.run_on_loop(
+        lambda: (
+            lines[second].update(Quantity=Decimal(2)),
+            lines[amendment.item_ids[0]].update(
+                PricebookEntryId=lines[second]["PricebookEntryId"], Quantity=Decimal(-taken)
+            ),
+        )
+    )
+
+    report = world.sync()
+
+    assert report.attachments["not_applicable"] == (taken == 2)
+    assert report.attachments["blocked"] == (taken == 1)
+    assert (world.sync().calls.stripe_reads == 0) == (taken == 2)
 
 
 def _days_not_done(world: World) -> list[date]:
