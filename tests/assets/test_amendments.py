@@ -7,8 +7,13 @@ from typing import Any, cast
 import pytest
 import stripe
 
+from coupon_pipeline.assets.report import RunReport
 from coupon_pipeline.ledger.automation import read_days_not_done
 from tests.world import MadeOrder, World
+
+
+def _sync(world: World) -> RunReport:
+    return world.sync_without_dagster(world.selection())
 
 
 def _schedule(world: World, schedule_id: str) -> stripe.SubscriptionSchedule:
@@ -36,9 +41,9 @@ def test_an_amendment_is_found_through_its_contract(world: World) -> None:
         amends=world.contract_of(initial),
     )
 
-    before = world.sync()
+    before = _sync(world)
     world.extend(schedule_id, amendment)
-    after = world.sync()
+    after = _sync(world)
 
     assert [problem.code for problem in before.problems] == ["target.no_phase_yet"]
     assert after.problems == ()
@@ -57,14 +62,14 @@ def test_an_amendment_and_its_contract_must_lead_to_the_same_target(world: World
     )
     world.update("Order", amendment.order_id, Stripe_ID__c=other.subscription_id)
 
-    (problem,) = world.sync().problems
+    (problem,) = _sync(world).problems
 
     assert problem.code == "target.contract_conflict"
     assert initial.order_id in problem.fix
     assert world.discounted(other.subscription_id) == []
 
     world.update("Order", amendment.order_id, Stripe_ID__c=None)
-    report = world.sync()
+    report = _sync(world)
     assert report.problems == ()
     assert world.discounted(initial.subscription_id) == [(10, None)]
 
@@ -81,7 +86,7 @@ def test_a_schedule_and_its_subscription_are_read_once(world: World) -> None:
     world.update("Order", amendment.order_id, Stripe_ID__c=schedule_id)
     world.extend(schedule_id, amendment)
 
-    report = world.sync()
+    report = _sync(world)
 
     assert report.problems == ()
     assert report.attachments["attached"] == 2
@@ -97,14 +102,14 @@ def test_discounts_go_on_in_a_phase_that_comes_after_its_order(
     """A run may see an amendment without coupons before the order sync has made its phase."""
     initial = world.order(coupons=[_lasting(world, months)])
     schedule_id = world.manage(initial)
-    world.sync()
-    world.sync()
+    _sync(world)
+    _sync(world)
     amendment = world.order(synced=False, amends=world.contract_of(initial))
 
-    before = world.sync()
+    before = _sync(world)
     world.extend(schedule_id, amendment)
-    world.sync()
-    after = world.sync()
+    _sync(world)
+    after = _sync(world)
 
     assert before.calls.stripe_writes == 0
     assert after.calls.stripe_reads == 0
@@ -123,16 +128,16 @@ def test_discounts_go_on_in_a_schedule_that_is_made_after_an_amendment_was_seen(
         amends=world.contract_of(initial),
         effective=date(2099, 1, 1) if shows_in == "nothing" else None,
     )
-    world.sync()
-    before = world.sync()
+    _sync(world)
+    before = _sync(world)
     schedule_id = world.manage(initial)
     if shows_in == "the order":
         world.let_time_pass(seconds=5)
         world.update("Order", amendment.order_id, Stripe_ID__c=initial.subscription_id)
     world.extend(schedule_id, amendment)
 
-    report = world.sync()
-    after = world.sync()
+    report = _sync(world)
+    after = _sync(world)
 
     assert before.calls.stripe_writes == 0
     assert report.problems == ()
@@ -148,11 +153,11 @@ def test_the_day_of_an_amendment_whose_phase_may_still_come_is_run_however_old(
     amendment = world.order(
         synced=False, amends=world.contract_of(initial), effective=date(2099, 1, 1)
     )
-    world.sync()
+    _sync(world)
     still_to_come = _days_not_done(world)
 
     world.extend(world.manage(initial), amendment)
-    world.sync()
+    _sync(world)
 
     assert still_to_come == [date(2026, 11, 2)]
     assert _days_not_done(world) == []
@@ -164,9 +169,9 @@ def test_an_amendment_that_took_effect_without_a_schedule_is_looked_at_no_more(
     initial = world.order(coupons=[_lasting(world, None)])
     world.order(synced=False, amends=world.contract_of(initial))
 
-    world.sync()
+    _sync(world)
 
-    assert world.sync().calls.stripe_reads == 0
+    assert _sync(world).calls.stripe_reads == 0
     assert _days_not_done(world) == []
 
 
@@ -181,14 +186,14 @@ def test_discounts_go_on_whatever_an_amendment_without_coupons_calls_the_target(
     if initial_names == "schedule":
         names.reverse()
     world.update("Order", initial.order_id, Stripe_ID__c=names[0])
-    world.sync()
-    world.sync()
+    _sync(world)
+    _sync(world)
     amendment = world.order(synced=False)
     world.update("Order", amendment.order_id, Stripe_ID__c=names[1])
     world.extend(schedule_id, amendment)
 
-    world.sync()
-    after = world.sync()
+    _sync(world)
+    after = _sync(world)
 
     assert after.calls.stripe_reads == 0
     first, second, third = _phases(world, schedule_id)
@@ -201,9 +206,9 @@ def test_discounts_go_on_in_a_new_schedule_of_a_subscription_that_the_first_one_
     """The initial order still names the schedule that granted them."""
     initial = world.order(coupons=[_lasting(world, 20)], synced=False)
     former = world.schedule_later(initial, starts_in=timedelta(hours=1))
-    world.sync()
+    _sync(world)
     world.let_time_pass(hours=2)
-    world.sync()
+    _sync(world)
     released = world.stripe.v1.subscription_schedules.release(former)
     schedule = world.stripe.v1.subscription_schedules.create(
         {"from_subscription": str(released.released_subscription)}
@@ -212,7 +217,7 @@ def test_discounts_go_on_in_a_new_schedule_of_a_subscription_that_the_first_one_
     world.update("Order", amendment.order_id, Stripe_ID__c=schedule.id)
     world.extend(schedule.id, amendment)
 
-    report = world.sync()
+    report = _sync(world)
 
     assert report.problems == ()
     first, second = _phases(world, schedule.id)
@@ -226,8 +231,8 @@ def test_discounts_go_on_in_a_schedule_that_is_made_again_with_the_same_phases(
     initial = world.order(coupons=[_lasting(world, 20)])
     amendment = world.order(synced=False, amends=world.contract_of(initial))
     first = world.manage(initial)
-    world.sync()
-    world.sync()
+    _sync(world)
+    _sync(world)
     starts = [phase.start_date for phase in _schedule(world, first).phases]
     world.stripe.v1.subscription_schedules.release(first)
     again = world.manage(initial)
@@ -235,8 +240,8 @@ def test_discounts_go_on_in_a_schedule_that_is_made_again_with_the_same_phases(
     world.update("Order", amendment.order_id, Stripe_ID__c=again)
     world.extend(again, amendment)
 
-    report = world.sync()
-    after = world.sync()
+    report = _sync(world)
+    after = _sync(world)
 
     assert [phase.start_date for phase in _schedule(world, again).phases][:2] == starts
     assert report.problems == ()
@@ -271,8 +276,8 @@ def test_discounts_go_on_in_a_schedule_that_has_no_phase_of_their_order(world: W
     """It was made anew when the phase of an amendment was on already."""
     initial = world.order(coupons=[_lasting(world, None)])
     first = world.manage(initial)
-    world.sync()
-    world.sync()
+    _sync(world)
+    _sync(world)
     earlier = world.order(synced=False, amends=world.contract_of(initial))
     world.extend(first, earlier)
     later = world.order(
@@ -280,13 +285,13 @@ def test_discounts_go_on_in_a_schedule_that_has_no_phase_of_their_order(world: W
         synced=False,
         amends=world.contract_of(initial),
     )
-    world.sync()
+    _sync(world)
     world.let_time_pass(days=32 + 366)
     world.stripe.v1.subscription_schedules.release(first)
     again = world.manage(_on_subscription_of(initial, earlier))
     world.extend(again, later)
 
-    report = world.sync()
+    report = _sync(world)
 
     assert initial.order_id not in str(world.phases_to_send(again))
     assert world.metadata(initial.subscription_id)["salesforce_order_id"] == earlier.order_id
@@ -295,8 +300,8 @@ def test_discounts_go_on_in_a_schedule_that_has_no_phase_of_their_order(world: W
 
     world.let_time_pass(seconds=5)
     world.update("Order", initial.order_id, Stripe_ID__c=again)
-    world.sync()
-    assert world.sync().calls.stripe_reads == 0
+    _sync(world)
+    assert _sync(world).calls.stripe_reads == 0
 
 
 @pytest.mark.parametrize("names", ["the next schedule", "the subscription", "the first schedule"])
@@ -312,8 +317,8 @@ def test_what_a_schedule_named_for_later_is_granted_by_the_next_one_where_the_fi
     world.extend(first, amendment)
     if names == "the first schedule":
         world.update("Order", amendment.order_id, Stripe_ID__c=first)
-    world.sync()
-    world.sync()
+    _sync(world)
+    _sync(world)
     world.let_time_pass(seconds=5)
     world.stripe.v1.subscription_schedules.release(first)
     again = world.manage(initial)
@@ -324,9 +329,9 @@ def test_what_a_schedule_named_for_later_is_granted_by_the_next_one_where_the_fi
     else:
         world.update("Order", amendment.order_id, Description="synced again")
 
-    report = world.sync()
-    world.sync()
-    after = world.sync()
+    report = _sync(world)
+    _sync(world)
+    after = _sync(world)
 
     assert report.problems == ()
     assert report.attachments["attached"] == 1
@@ -342,29 +347,29 @@ def test_what_a_schedule_named_that_was_canceled_before_its_start_is_granted_by_
 ) -> None:
     order = world.order(coupons=[_lasting(world, 3)], synced=False)
     first = world.schedule_later(order, starts_in=timedelta(days=90))
-    world.sync()
+    _sync(world)
     world.let_time_pass(seconds=5)
     world.stripe.v1.subscription_schedules.cancel(first)
     again = world.schedule_later(order, starts_in=timedelta(days=60))
 
-    report = world.sync()
+    report = _sync(world)
 
     assert report.problems == ()
     assert report.attachments["attached"] == 1
     assert _phases(world, again) == [["10"]]
-    assert world.sync().calls.stripe_reads == 0
+    assert _sync(world).calls.stripe_reads == 0
 
 
 def test_what_a_schedule_has_begun_is_not_granted_again_by_the_next_one(world: World) -> None:
     """It was used up or ended with the first one; nobody owes it twice."""
     order = world.order(coupons=[world.quote_coupon()], synced=False)
     first = world.schedule_later(order, starts_in=timedelta(hours=1))
-    world.sync()
+    _sync(world)
     world.let_time_pass(hours=2)
     world.stripe.v1.subscription_schedules.cancel(first)
     again = world.schedule_later(order, starts_in=timedelta(days=60))
 
-    report = world.sync()
+    report = _sync(world)
 
     assert report.attachments["attached"] == 0
     assert _phases(world, again) == [[]]
@@ -386,13 +391,13 @@ def test_discounts_go_on_in_a_phase_that_an_amendment_takes_over(
     """It starts when the phase before it did; nobody took anything out of the amendment's."""
     initial = world.order(coupons=[_lasting(world, months)])
     schedule_id = world.manage(initial)
-    world.sync()
-    world.sync()
+    _sync(world)
+    _sync(world)
     amendment = world.order(synced=False, amends=world.contract_of(initial))
     _hand_over_the_last_phase(world, schedule_id, amendment)
 
-    report = world.sync()
-    after = world.sync()
+    report = _sync(world)
+    after = _sync(world)
 
     assert report.problems == ()
     assert after.calls.stripe_reads == 0
@@ -401,7 +406,7 @@ def test_discounts_go_on_in_a_phase_that_an_amendment_takes_over(
     _hand_over_the_last_phase(world, schedule_id, amendment)
     world.let_time_pass(seconds=5)
     world.update("Order", amendment.order_id, Stripe_ID__c=initial.subscription_id)
-    (problem,) = world.sync().problems
+    (problem,) = _sync(world).problems
     assert problem.code == "attachment.removed_by_hand"
     assert _phases(world, schedule_id) == [["a discount that goes on"], []]
 
@@ -500,8 +505,8 @@ def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_a
     """It ends with that phase, so Stripe could not keep it in the amendment's."""
     initial = world.order(coupons=[_lasting(world, None)])
     schedule_id = world.manage(initial)
-    world.sync()
-    world.sync()
+    _sync(world)
+    _sync(world)
     phases = world.phases_to_send(schedule_id)
     phases[-1]["discounts"] = ""
     world.stripe.v1.subscription_schedules.update(
@@ -514,7 +519,7 @@ def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_a
     )
     world.extend(schedule_id, amendment)
 
-    report = world.sync()
+    report = _sync(world)
 
     assert [problem.code for problem in report.problems] == ["attachment.removed_by_hand"]
     assert _phases(world, schedule_id) == [["a discount that goes on"], [], ["9"]]
