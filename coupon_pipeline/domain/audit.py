@@ -20,6 +20,7 @@ from coupon_pipeline.domain.audit_records import (
 from coupon_pipeline.domain.audit_targets import (
     differing_targets,
     lacking_in_later_phases,
+    named_and_gone,
     overwritten_by_us,
 )
 from coupon_pipeline.domain.difference import Difference, Held, HeldDiscount, Kind, Mender, Seen
@@ -49,6 +50,7 @@ def differences(ours: Held, theirs: Held, seen: Seen, now: datetime) -> tuple[Di
         *_discounts(ours, theirs, seen),
         *differing_targets(ours, theirs, seen, int(now.timestamp())),
         *lacking_in_later_phases(ours, theirs, seen),
+        *named_and_gone(ours, seen, int(now.timestamp())),
         *overwritten_by_us(seen),
     )
 

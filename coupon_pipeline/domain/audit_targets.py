@@ -122,6 +122,42 @@ def _lacking(each: LackingOn, snapshot: Snapshot) -> Difference:
     )
 
 
+def named_and_gone(ours: Held, seen: Seen, now: int) -> Iterator[Difference]:
+    """Coupons of ours that phases to come name and that Stripe does not have any more.
+
+    What is live from one goes on without it; what has made no discount so far makes none.
+    """
+    gone = ours.coupons.keys() - seen.coupons.keys()
+    for state in sorted(seen.targets, key=lambda each: each.target_id):
+        if not gone or not isinstance(state, ScheduleState) or not state.is_open:
+            continue
+        subscription = state.subscription
+        live = subscription.live_discounts() if subscription is not None else ()
+        awaited = gone - {each.coupon_id for each in live}
+        days: dict[str, list[str]] = {}
+        for phase in state.open_phases(now):
+            entries = [*phase.discounts, *(e for item in phase.items for e in item.discounts)]
+            begins = f"{datetime.fromtimestamp(phase.start_date, UTC):%Y-%m-%d}"
+            for coupon_id in sorted({e.reference for e in entries if e.kind == "coupon"} & awaited):
+                days.setdefault(coupon_id, []).append(begins)
+        for coupon_id, begins_on in days.items():
+            yield Difference(
+                "missing",
+                state.target_id,
+                "Phases of {target} that begin on {days} name coupon {coupon}, which Stripe does "
+                "not have any more: they begin without its discount.",
+                "If it is owed, somebody has to put another coupon of the same terms in its place "
+                "in these phases in Stripe before they begin.",
+                Mender.PERSON,
+                {
+                    "target": state.target_id,
+                    "coupon": coupon_id,
+                    "days": ", ".join(dict.fromkeys(begins_on)),
+                },
+                quote_coupon_id=ours.coupons[coupon_id].quote_coupon_id,
+            )
+
+
 def overwritten_by_us(seen: Seen) -> Iterator[Difference]:
     """Changes that came between a read and a write of ours, unless somebody made them again."""
     for each in still_undone(seen.overwritten, seen.targets):

@@ -236,6 +236,21 @@ def test_a_discount_that_a_phase_to_come_lacks_is_told_before_it_ends_there(
     assert world.discount_ids(order.subscription_id) == [discount]
 
 
+def test_a_coupon_that_is_deleted_before_the_phase_that_names_it_is_told(
+    world: World, command: Command
+) -> None:
+    order = world.order(coupons=[world.quote_coupon()], synced=False)
+    schedule_id = world.schedule_later(order, starts_in=timedelta(days=90))
+    world.sync_without_dagster(world.selection())
+    assert _told(command("audit", "--json")) == []
+
+    (coupon,) = world.coupons()
+    world.stripe.v1.coupons.delete(str(coupon["id"]))
+
+    found = command("audit", "--kind", "missing", "--json")
+    assert (found.status, _told(found)) == (3, [("missing", schedule_id)])
+
+
 @pytest.mark.parametrize("shows_in", ["a new order", "the order"])
 def test_a_discount_that_the_phase_of_an_order_not_seen_since_lacks_is_for_a_sync_of_that(
     world: World, command: Command, shows_in: str

@@ -502,3 +502,32 @@ def test_what_a_later_phase_lacks_is_told_with_where_and_by_when() -> None:
         f"Run coupon-pipeline sync --order {AMENDMENT}, which sends it on."
     )
     assert (told.contradicts_ledger, coming.contradicts_ledger) == (True, False)
+
+
+@pytest.mark.parametrize("is_live", [True, False])
+def test_a_coupon_that_is_gone_before_it_made_a_discount_is_told_with_the_days(
+    *, is_live: bool
+) -> None:
+    """What is live from a coupon outlives it."""
+    named = [DiscountEntry.granted("sf-1")]
+    state = a_schedule(
+        a_phase("2026-01-01", "2027-01-01"),
+        a_phase("2027-01-01", "2028-01-01", discounts=named),
+        a_phase("2028-01-01", "2029-01-01", discounts=named),
+        subscription=a_subscription(discounts=[live("di_1", "sf-1")] if is_live else []),
+    )
+    seen = replace(SEEN, coupons={}, targets=[state])
+
+    told = [
+        each.what(RecordNames())
+        for each in differences(ON_SCHEDULE, ON_SCHEDULE, seen, ACTIVATED)
+        if each.kind == "missing"
+    ]
+
+    if is_live:
+        assert told == []
+    else:
+        (sentence,) = told
+        assert sentence.startswith(
+            "Phases of sub_sched_1 that begin on 2027-01-01, 2028-01-01 name"
+        )
