@@ -118,15 +118,16 @@ class PhaseRuns:
     def of_granted(self, g: GrantedAttachment) -> Run | str:
         """The run of what was granted: what is in effect goes on, whatever the phases say.
 
-        A schedule that was made anew of a subscription has no phases of the orders before, and the
-        item of a line may be called an amendment's by now. What has not begun yet stays in the
-        phase that it was put on, though that is another order's now.
+        A schedule that was made anew of a subscription has no phases of the orders before, or later
+        ones only, and the item of a line may be called an amendment's by now. What has not begun
+        yet stays in the phase that it was put on, though that is another order's now.
         """
         run, now = self.of(g.scope), (0, WHOLE_PHASE)
         if g.scope.order_item_id is not None:
             is_sought = isinstance(run, str) and self.is_current(now)
             return (is_sought and self._of_item_with(g.discount_id)) or run
-        if isinstance(run, str) and self.is_current(now) and seen(g, self.live(now)):
+        is_before = isinstance(run, str) or (g.discount_id is not None and run[0] != now)
+        if is_before and self.is_current(now) and seen(g, self.live(now)):
             return tuple((at, WHOLE_PHASE) for at in range(len(self.phases)))
         first = self.awaited_in(g)
         if first is not None and (isinstance(run, str) or run[0][0] > first):
