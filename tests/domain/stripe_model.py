@@ -15,6 +15,7 @@ from coupon_pipeline.domain.attachments import ScheduleUpdate, SubscriptionUpdat
 from coupon_pipeline.domain.targets import (
     DiscountEntry,
     Duration,
+    FormerSchedule,
     LiveDiscount,
     PhaseState,
     ScheduleState,
@@ -44,6 +45,9 @@ class StripeModel:
     metadata: dict[str, dict[str, str]] = field(default_factory=dict)
     """Of the subscription and of the schedule."""
     phases: list[PhaseState] = field(default_factory=list)
+    schedule_id: str = "sub_sched_1"
+    former: list[FormerSchedule] = field(default_factory=list)
+    """Schedules that were released."""
     next_invoice: datetime | None = None
     made: Counter[str] = field(default_factory=Counter)
     """How many discounts were made from each coupon."""
@@ -60,7 +64,7 @@ class StripeModel:
             "active",
             "usd",
             "cus_1",
-            "sub_sched_1" if self.phases else None,
+            self.schedule_id if self.phases else None,
             dict(self.metadata.get(SUBSCRIPTION, {})),
             tuple(self.lists[SUBSCRIPTION]),
             tuple(
@@ -78,11 +82,11 @@ class StripeModel:
         current = next(p for p in self.phases if p.end_date > self.seconds)
         live = {d.discount_id: d.coupon_id for each in self.lists.values() for d in each}
         return ScheduleState(
-            "sub_sched_1",
+            self.schedule_id,
             "active",
             "cus_1",
             self.subscription(),
-            metadata=dict(self.metadata.get("sub_sched_1", {})),
+            metadata=dict(self.metadata.get(self.schedule_id, {})),
             phases=tuple(
                 replace(phase, discounts=tuple(_known(phase.discounts, live)))
                 for phase in self.phases
@@ -110,7 +114,7 @@ class StripeModel:
 
     def update_schedule(self, sent: ScheduleUpdate) -> None:
         """`POST /v1/subscription_schedules/{id}`."""
-        self._merge("sub_sched_1", sent.metadata)
+        self._merge(self.schedule_id, sent.metadata)
         if not sent.phases:
             return
         past = [phase for phase in self.phases if phase.end_date <= self.seconds]
@@ -120,9 +124,19 @@ class StripeModel:
         for phase, update in zip(opened, sent.phases, strict=True):
             assert phase.end_date == update.end_date
             self._check(update.discounts)
-            rewritten.append(replace(phase, discounts=update.discounts))
+            metadata = update.body.get("metadata", {})
+            assert isinstance(metadata, Mapping)
+            texts = {key: str(value) for key, value in metadata.items()}
+            rewritten.append(replace(phase, discounts=update.discounts, metadata=texts))
         self._set(SUBSCRIPTION, sent.phases[0].discounts)
         self.phases = past + rewritten
+
+    def release(self) -> None:
+        """`POST /v1/subscription_schedules/{id}/release`: the subscription stays as it is."""
+        metadata = self.metadata.get(self.schedule_id, {})
+        self.former.append(FormerSchedule(self.schedule_id, dict(metadata), self.seconds))
+        self.schedule_id = f"sub_sched_{len(self.former) + 1}"
+        self.phases = []
 
     def _merge(self, owner: str, metadata: Mapping[str, str]) -> None:
         self.metadata.setdefault(owner, {}).update(metadata)
@@ -190,6 +204,7 @@ class StripeModel:
             elif each.coupon_id is not None:
                 live.append(self.make(each.coupon_id))
         self.lists[SUBSCRIPTION] = live
+        self._merge(SUBSCRIPTION, phase.metadata)
         if phase.bills_at_start:
             self.next_invoice = self.now
 
