@@ -156,7 +156,7 @@ def _plan_portion(
     situation = _read_situation(run, order_ids, ledger, live=settings.stripe().live)
     book = DecisionBook(run, situation)
     wanted = _sort_out(situation, book)
-    for schedule_id in situation.schedules_to_begin(wanted, now()):
+    for schedule_id in situation.schedules_to_begin(wanted):
         wanted.setdefault(schedule_id, [])
     if wanted:
         pin_account(ledger, stripe)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 
 from coupon_pipeline.assets.replacements import Asked
 from coupon_pipeline.domain.attachments import (
@@ -82,18 +82,18 @@ class Situation:
             wishes.append(GrantedWish(target_id, wish))
         return wishes
 
-    def schedules_to_begin(self, target_ids: Iterable[str], at: datetime) -> set[str]:
-        """Schedules that orders on these targets were granted a discount in that begins later.
+    def schedules_to_begin(self, target_ids: Iterable[str]) -> set[str]:
+        """Schedules that orders on these targets were granted a discount in which began later.
 
-        Where an order's target has another schedule by now, it never will.
+        When such a schedule ended tells whether it ever did, also after the day of that phase.
         """
         on = self.orders_on(target_ids)
         return {
             row.schedule_id
             for snapshot_id, row in self.before.items()
-            if row.granted and row.schedule_id is not None and row.discount_id is None
+            if row.granted and row.schedule_id is not None
+            if row.discount_id is None and row.place is None
             if self.snapshots[snapshot_id].scope.order_id in on
-            if min(row.phases, default=0) > at.timestamp()
         }
 
     def was_granted(self, snapshot_id: str) -> bool:

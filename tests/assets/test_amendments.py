@@ -342,11 +342,13 @@ def test_what_a_schedule_named_for_later_is_granted_by_the_next_one_where_the_fi
     assert coupons["9"] == 0
 
 
+@pytest.mark.parametrize("days", [10, 90])
 def test_what_a_schedule_named_that_was_canceled_before_its_start_is_granted_by_the_next_one(
-    world: World,
+    world: World, days: int
 ) -> None:
+    """Also when its start has passed before a run looks."""
     order = world.order(coupons=[_lasting(world, 3)], synced=False)
-    first = world.schedule_later(order, starts_in=timedelta(days=90))
+    first = world.schedule_later(order, starts_in=timedelta(days=days))
     _sync(world)
     world.let_time_pass(seconds=5)
     world.stripe.v1.subscription_schedules.cancel(first)
