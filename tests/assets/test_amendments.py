@@ -16,6 +16,15 @@ def _sync(world: World) -> RunReport:
     return world.sync_without_dagster(world.selection())
 
 
+def _granted_on_a_schedule(world: World, months: int | None) -> tuple[MadeOrder, str]:
+    """An order whose discount is in both phases of its schedule, and that schedule."""
+    order = world.order(coupons=[_lasting(world, months)])
+    schedule_id = world.manage(order)
+    _sync(world)
+    _sync(world)
+    return order, schedule_id
+
+
 def _schedule(world: World, schedule_id: str) -> stripe.SubscriptionSchedule:
     return world.stripe.v1.subscription_schedules.retrieve(
         schedule_id, {"expand": ["phases.discounts.discount"]}
@@ -100,10 +109,7 @@ def test_discounts_go_on_in_a_phase_that_comes_after_its_order(
     world: World, months: int | None
 ) -> None:
     """A run may see an amendment without coupons before the order sync has made its phase."""
-    initial = world.order(coupons=[_lasting(world, months)])
-    schedule_id = world.manage(initial)
-    _sync(world)
-    _sync(world)
+    initial, schedule_id = _granted_on_a_schedule(world, months)
     amendment = world.order(synced=False, amends=world.contract_of(initial))
 
     before = _sync(world)
@@ -274,10 +280,7 @@ def test_discounts_go_on_in_a_new_schedule_also_when_the_order_has_got_the_subsc
 
 def test_discounts_go_on_in_a_schedule_that_has_no_phase_of_their_order(world: World) -> None:
     """It was made anew when the phase of an amendment was on already."""
-    initial = world.order(coupons=[_lasting(world, None)])
-    first = world.manage(initial)
-    _sync(world)
-    _sync(world)
+    initial, first = _granted_on_a_schedule(world, None)
     earlier = world.order(synced=False, amends=world.contract_of(initial))
     world.extend(first, earlier)
     later = world.order(
@@ -391,10 +394,7 @@ def test_discounts_go_on_in_a_phase_that_an_amendment_takes_over(
     world: World, months: int | None
 ) -> None:
     """It starts when the phase before it did; nobody took anything out of the amendment's."""
-    initial = world.order(coupons=[_lasting(world, months)])
-    schedule_id = world.manage(initial)
-    _sync(world)
-    _sync(world)
+    initial, schedule_id = _granted_on_a_schedule(world, months)
     amendment = world.order(synced=False, amends=world.contract_of(initial))
     _hand_over_the_last_phase(world, schedule_id, amendment)
 
@@ -505,10 +505,7 @@ def test_a_discount_that_somebody_took_out_of_a_phase_is_told_and_sent_to_none_a
     world: World,
 ) -> None:
     """It ends with that phase, so Stripe could not keep it in the amendment's."""
-    initial = world.order(coupons=[_lasting(world, None)])
-    schedule_id = world.manage(initial)
-    _sync(world)
-    _sync(world)
+    initial, schedule_id = _granted_on_a_schedule(world, None)
     phases = world.phases_to_send(schedule_id)
     phases[-1]["discounts"] = ""
     world.stripe.v1.subscription_schedules.update(
